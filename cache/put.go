@@ -1,0 +1,85 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package cache
+
+import (
+	"bytes"
+	"time"
+)
+
+// Put keeps p until it is settled or dropped, and sets its deadline at now+wait; if
+// wait is not positive it has none.
+// It sets the packet's Seq, which grows in the order of Put over the whole cache,
+// and returns the packet's handle. Copies and Taken are reset.
+//
+// The error is ErrKey if the key is not complete, and an ErrFull that names the
+// limit if one would be passed.
+// It is ErrDuplicate, and the handle is that of the packet that waits already, if
+// that one has the same key, sum and stanza: a retransmission, which must not have a
+// second entry (RFC 6120 §8.1.3). The deadline of the one that waits does not
+// change.
+// The same key with another stanza is another packet.
+//
+// The strings of the key are kept longer than the stanza, with all of the memory that
+// they were cut from.
+func (c *PacketCache) Put(now time.Time, p Packet, wait time.Duration) (Ref, error) {
+	return c.put(now, p, wait, false)
+}
+
+// Restore is Put for a packet that stands in a store already: no limit is applied,
+// but it counts for those that come later.
+func (c *PacketCache) Restore(now time.Time, p Packet, wait time.Duration) (Ref, error) {
+	return c.put(now, p, wait, true)
+}
+
+func (c *PacketCache) put(now time.Time, p Packet, wait time.Duration, stored bool) (Ref, error) {
+	if p.Key.To == "" || p.Key.From == "" || p.Key.ID == "" {
+		return Ref{}, ErrKey
+	}
+	s := c.shard(p.Key.To)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.duplicate(&p); e != nil {
+		s.counters.duplicate++
+		return e.packet.Ref(), ErrDuplicate
+	}
+	a := s.account(p.Key.To)
+	if err := c.admit(s, a, &p, stored); err != nil {
+		s.counters.full++
+		return Ref{}, err
+	}
+	// The lock makes the order within an account that of Seq.
+	p.Seq = c.seq.Add(1)
+	p.Copies, p.Taken = nil, false
+	e := &entry{packet: p}
+	e.timer.Value = e
+	s.join(a, e)
+	s.index.add(e)
+	c.arm(s, e, now, wait)
+	s.counters.put++
+	return p.Ref(), nil
+}
+
+// admit counts p, and applies the limits unless it is stored.
+func (c *PacketCache) admit(s *shard, a *account, p *Packet, stored bool) error {
+	if stored {
+		c.packets.spend(1)
+		c.bytes.spend(int64(len(p.Stanza)))
+		return nil
+	}
+	return c.reserve(s, a, p)
+}
+
+// duplicate returns the entry in which p waits already, or nil.
+func (s *shard) duplicate(p *Packet) *entry {
+	n := name{p.Key.To, p.Key.Sender(), p.Key.ID}
+	for e := s.index.find(n); e != nil; e = e.sibling {
+		q := &e.packet
+		if e.here() && q.Key == p.Key && q.Sum == p.Sum && bytes.Equal(q.Stanza, p.Stanza) {
+			return e
+		}
+	}
+	return nil
+}

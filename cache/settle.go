@@ -1,0 +1,112 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package cache
+
+import "time"
+
+// A Receipt is what a receipt says, and who says it.
+// Whose it is must come from the stream on which it arrived, never from what it
+// claims (RFC 6120 §8.1.2.1).
+type Receipt struct {
+	To       string // the account that was authenticated on the stream: the recipient
+	Resource string // the resource of that stream
+	From     string // the address that it is sent to: the sender's, full or bare
+	ID       string // the id of the message that it names
+}
+
+// A Verdict says what a receipt meant.
+type Verdict uint8
+
+const (
+	// Unknown means that no message of that name waits, nor is one remembered.
+	Unknown Verdict = iota
+	// Settled means that the message is finished by this receipt.
+	Settled
+	// Late means that the receipt answers a packet that was claimed by Take: the
+	// action may go on, but Again and Drop will tell of it.
+	Late
+	// Absorbed means that the message is finished already.
+	Absorbed
+	// Ambiguous means that messages of that name are known, but not which of them
+	// is meant. Nothing changed.
+	Ambiguous
+)
+
+// String returns the verdict's name in lower case.
+func (v Verdict) String() string {
+	switch v {
+	case Settled:
+		return "settled"
+	case Late:
+		return "late"
+	case Absorbed:
+		return "absorbed"
+	case Ambiguous:
+		return "ambiguous"
+	}
+	return "unknown"
+}
+
+// A Settlement is the outcome of a receipt.
+type Settlement struct {
+	Verdict Verdict
+	// Packet is the message that the receipt belongs to; the zero value if the
+	// verdict is Unknown or Ambiguous. If it was Absorbed there is no Stanza.
+	Packet Packet
+	// Copy is the delivery that the receipt answers, if HasCopy is set.
+	Copy    Copy
+	HasCopy bool
+}
+
+// Settle finds the message that a receipt belongs to, and finishes it if it waits.
+//
+// An id may be used twice (RFC 6120 §8.1.3), a receipt may come twice, and a
+// message may have been delivered twice. So a receipt belongs to the oldest message
+// with its id, in order of first delivery, of which a copy went to its resource that
+// it has not answered yet; messages that are finished count. If the receipt is sent
+// to a full address, the sender must be exactly that; if to a bare one, any of the
+// sender's resources may be meant.
+//
+// If no message with this id went to that resource, the receipt belongs to the only
+// one there is, if that one waits. If all copies that went to it are answered, the
+// receipt is a repeated one and changes nothing.
+//
+// Errors that the recipient's client sends back for a message are found in the same
+// way. A receipt that names nothing costs no memory.
+func (c *PacketCache) Settle(now time.Time, r Receipt) Settlement {
+	s := c.shard(r.To)
+	s.mu.Lock()
+	m := s.match(&r)
+	s.counters.verdicts[m.verdict]++
+	settlement := Settlement{Verdict: m.verdict}
+	if m.entry == nil {
+		s.mu.Unlock()
+		return settlement
+	}
+	if m.copy >= 0 {
+		settlement.Copy, settlement.HasCopy = m.entry.acknowledge(m.copy), true
+	}
+	settlement.Packet = m.entry.show()
+	crowded := c.apply(s, m, now)
+	s.mu.Unlock()
+	c.remove(crowded)
+	return settlement
+}
+
+// apply does to the entry what the verdict says.
+// What has to be removed for it is returned: see graveyard.add.
+func (c *PacketCache) apply(s *shard, m match, now time.Time) (crowded *entry) {
+	switch m.verdict {
+	case Settled:
+		return c.bury(s, m.entry, now)
+	case Late:
+		m.entry.late = true
+	case Absorbed:
+		if m.copy >= 0 {
+			c.graves.renew(m.entry, now.Sub(c.start(now)))
+		}
+	}
+	return nil
+}

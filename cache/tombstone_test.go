@@ -1,0 +1,171 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package cache_test
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/untilack/untilack/cache"
+)
+
+// remembered returns the ids of those messages that have a tombstone.
+func remembered(f *fixture, count int) (ids []int) {
+	for i := range count {
+		r := receipt(throne, strconv.Itoa(i))
+		r.Resource = "someone who was sent nothing"
+		if f.Settle(f.now, r).Verdict == cache.Ambiguous {
+			ids = append(ids, i)
+		}
+	}
+	return ids
+}
+
+func TestTombstonesAreBoundedAndTheUnansweredStayLongest(t *testing.T) {
+	f := newFixture(t, &cache.Options{Tombstones: 4})
+	for i := range 8 {
+		r := f.sent(packet(strconv.Itoa(i), "a"))
+		if i%4 == 0 {
+			f.deliver(r, crown, 2) // which never answers
+		}
+		f.settle(receipt(throne, strconv.Itoa(i)), cache.Settled)
+	}
+	if diff := cmp.Diff([]int{0, 4, 6, 7}, remembered(f, 8)); diff != "" {
+		t.Errorf("remembered (-want +got):\n%s", diff)
+	}
+	f.settle(receipt(crown, "0"), cache.Absorbed) // now the youngest of the answered
+	f.Drop(f.now, f.sent(packet("8", "a")))
+	f.Drop(f.now, f.sent(packet("9", "a")))
+	if diff := cmp.Diff([]int{0, 4, 8, 9}, remembered(f, 10)); diff != "" {
+		t.Errorf("then (-want +got):\n%s", diff)
+	}
+	f.Undeliver(cache.Ref{To: richard, Seq: 5}, 2) // nothing of it was written
+	for i := 10; i < 12; i++ {
+		f.Drop(f.now, f.sent(packet(strconv.Itoa(i), "a")))
+	}
+	if diff := cmp.Diff([]int{8, 9, 10, 11}, remembered(f, 12)); diff != "" {
+		t.Errorf("at last (-want +got):\n%s", diff)
+	}
+	f.Drop(f.now, f.sent(packet("12", "a"))) // all are unanswered: the oldest goes
+	if diff := cmp.Diff([]int{9, 10, 11, 12}, remembered(f, 13)); diff != "" {
+		t.Errorf("of the unanswered (-want +got):\n%s", diff)
+	}
+	if got := f.Stats().Tombstones; got != 4 {
+		t.Errorf("%d tombstones", got)
+	}
+}
+
+func TestTombstonesAreForgottenWithAge(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		forget func(f *fixture)
+	}{
+		{"by Sweep", func(f *fixture) { f.Sweep(f.now) }},
+		{"by Due", func(f *fixture) { seqs(f.Due(f.now)) }},
+		{"by the next that is finished", func(f *fixture) { f.Drop(f.now, f.put(packet("x", "a"))) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture(t, nil)
+			f.sent(packet("0", "a"))
+			f.deliver(f.sent(packet("1", "a")), crown, 2)
+			for i := range 2 {
+				f.settle(receipt(throne, strconv.Itoa(i)), cache.Settled)
+			}
+			f.now = after(10 * time.Minute)
+			f.settle(receipt(crown, "1"), cache.Absorbed) // counts as new
+			f.now = after(15 * time.Minute)
+			f.Sweep(f.now)
+			if diff := cmp.Diff([]int{0, 1}, remembered(f, 2)); diff != "" {
+				t.Errorf("at the age (-want +got):\n%s", diff)
+			}
+			f.now = after(15*time.Minute + 1)
+			tt.forget(f)
+			if diff := cmp.Diff([]int{1}, remembered(f, 2)); diff != "" {
+				t.Errorf("after the age (-want +got):\n%s", diff)
+			}
+			f.now = after(25*time.Minute + 1)
+			tt.forget(f)
+			if got := remembered(f, 2); got != nil {
+				t.Errorf("still remembered: %v", got)
+			}
+			f.settle(receipt(throne, "0"), cache.Unknown)
+		})
+	}
+}
+
+func TestTombstoneSettings(t *testing.T) {
+	none := newFixture(t, &cache.Options{Tombstones: -1})
+	none.sent(packet("0", "a"))
+	none.settle(receipt(throne, "0"), cache.Settled)
+	none.settle(receipt(throne, "0"), cache.Unknown)
+
+	endless := newFixture(t, &cache.Options{TombstoneAge: -1})
+	endless.sent(packet("0", "a"))
+	endless.settle(receipt(throne, "0"), cache.Settled)
+	endless.Sweep(after(100_000 * time.Hour))
+	endless.settle(receipt(throne, "0"), cache.Absorbed)
+}
+
+func TestAnEmptyCacheCanBeSwept(t *testing.T) {
+	f := newFixture(t, nil)
+	f.Sweep(f.now)
+	if got := seqs(f.Due(f.now)); got != nil {
+		t.Errorf("due: %v", got)
+	}
+}
+
+// Ids are chosen by others: a few long ones must not fill the memory.
+func TestLongIDsLeaveFewerTombstones(t *testing.T) {
+	f := newFixture(t, &cache.Options{Tombstones: 100})
+	long := strings.Repeat("x", 10_000)
+	for i := range 100 {
+		f.sent(packet(strconv.Itoa(i)+long, "a"))
+		f.settle(receipt(throne, strconv.Itoa(i)+long), cache.Settled)
+	}
+	if got := f.Stats().Tombstones; got != 5 {
+		t.Errorf("%d tombstones of 10 kB in the space of 100 of 512 bytes", got)
+	}
+	f.sent(packet(strings.Repeat("x", 100_000), "a"))
+	f.settle(receipt(throne, strings.Repeat("x", 100_000)), cache.Settled)
+	if got := f.Stats().Tombstones; got != 0 {
+		t.Errorf("%d tombstones after one that is larger than the space for all", got)
+	}
+}
+
+// One id used over and over must not make each receipt slower than the last.
+func TestTombstonesOfOneNameAreFew(t *testing.T) {
+	f := newFixture(t, nil)
+	f.deliver(f.sent(packet("1", "first")), crown, 2)
+	f.settle(receipt(throne, "1"), cache.Settled)
+	for i := range 1000 {
+		f.sent(packet("1", strconv.Itoa(i)))
+		f.settle(receipt(throne, "1"), cache.Settled)
+	}
+	if got := f.Stats().Tombstones; got != 16 {
+		t.Errorf("%d tombstones", got)
+	}
+	f.put(packet("1", "last"))
+	got := f.settle(receipt(crown, "1"), cache.Absorbed)
+	if got.Packet.Seq != 1 {
+		t.Errorf("the unanswered one was forgotten: %+v", got.Packet)
+	}
+}
+
+func TestOtherTombstonesOfOneNameCanGo(t *testing.T) {
+	f := newFixture(t, &cache.Options{Tombstones: 3})
+	for i := range 5 {
+		f.sent(packet("1", strconv.Itoa(i)))
+		f.settle(receipt(throne, "1"), cache.Settled)
+	}
+	last := f.sent(packet("1", "last"))
+	if got := f.Stats().Tombstones; got != 3 {
+		t.Errorf("%d tombstones", got)
+	}
+	f.settle(receipt(throne, "1"), cache.Settled)
+	f.has(last, false)
+}

@@ -1,0 +1,46 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package wheel
+
+import (
+	"math"
+	"time"
+)
+
+// An instant is a number of ticks from the wheel's origin.
+// It is shifted so that instants before the origin can be compared, and taken apart
+// into digits, like all others.
+type instant uint64
+
+// zero is the wheel's origin.
+const zero instant = 1 << 63
+
+// roundUp returns the first instant that is not before t.
+func (w *Wheel[T]) roundUp(t time.Time) instant {
+	since := t.Sub(w.origin)
+	ticks := since / w.tick
+	if since%w.tick > 0 {
+		ticks++
+	}
+	return zero + instant(ticks)
+}
+
+// roundDown returns the last instant that is not after t.
+func (w *Wheel[T]) roundDown(t time.Time) instant {
+	since := t.Sub(w.origin)
+	ticks := since / w.tick
+	if since%w.tick < 0 {
+		ticks--
+	}
+	return zero + instant(ticks)
+}
+
+// time returns when i is, as far as a duration can tell.
+func (w *Wheel[T]) time(i instant) time.Time {
+	const latest, earliest = time.Duration(math.MaxInt64), time.Duration(math.MinInt64)
+	ticks := time.Duration(i - zero)
+	ticks = max(min(ticks, latest/w.tick), earliest/w.tick)
+	return w.origin.Add(ticks * w.tick)
+}
