@@ -11,14 +11,6 @@ type account struct {
 	bytes          int64
 }
 
-// A pair is the two accounts of a message.
-type pair struct {
-	recipient, sender string
-}
-
-// pair returns the accounts of the message with this key.
-func (k *Key) pair() pair { return pair{k.To, k.Sender()} }
-
 // account returns the state of a recipient, and makes one that is kept only if a
 // packet joins it.
 func (s *shard) account(recipient string) *account {
@@ -39,7 +31,7 @@ func (s *shard) join(a *account, e *entry) {
 	a.newest = e
 	a.packets++
 	a.bytes += int64(len(e.packet.Stanza))
-	s.pairs[e.packet.Key.pair()]++
+	s.pairs[e.pair]++
 	e.account = a
 }
 
@@ -59,10 +51,8 @@ func (s *shard) leave(e *entry) {
 	e.account, e.older, e.newer = nil, nil, nil
 	a.packets--
 	a.bytes -= int64(len(e.packet.Stanza))
-	if pair := e.packet.Key.pair(); s.pairs[pair] > 1 {
-		s.pairs[pair]--
-	} else {
-		delete(s.pairs, pair)
+	if s.pairs[e.pair]--; s.pairs[e.pair] == 0 {
+		delete(s.pairs, e.pair)
 	}
 	if a.packets == 0 {
 		delete(s.accounts, e.packet.Key.To)

@@ -47,11 +47,20 @@ var unlimited = &cache.Options{Limits: cache.Limits{RecipientPackets: -1, Recipi
 
 // One packet is put and delivered, and the one before all others is settled, while so
 // many wait.
-func BenchmarkPutSettle(b *testing.B) {
+func BenchmarkPutSettle(b *testing.B) { benchmarkPutSettle(b, unlimited) }
+
+// The same without tombstones.
+func BenchmarkPutSettleForget(b *testing.B) {
+	o := *unlimited
+	o.Tombstones = -1
+	benchmarkPutSettle(b, &o)
+}
+
+func benchmarkPutSettle(b *testing.B, o *cache.Options) {
 	for _, waiting := range sizes {
 		b.Run(strconv.Itoa(waiting), func(b *testing.B) {
 			s := newSample(waiting)
-			c := cache.New(unlimited)
+			c := cache.New(o)
 			now := start
 			put := func(i int) {
 				r, err := c.Put(now, *s.packet(i), ackWait)

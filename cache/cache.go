@@ -19,6 +19,7 @@
 package cache
 
 import (
+	"hash/maphash"
 	"sync/atomic"
 	"time"
 )
@@ -47,8 +48,9 @@ func New(o *Options) *PacketCache {
 	c.packets.limit = int64(options.Limits.Packets)
 	c.bytes.limit = options.Limits.Bytes
 	c.graves.init(options.Tombstones, options.TombstoneAge)
+	seed := maphash.MakeSeed()
 	for i := range c.shards {
-		c.shards[i].init()
+		c.shards[i].init(seed)
 	}
 	return c
 }

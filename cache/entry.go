@@ -26,7 +26,8 @@ type entry struct {
 	orders orders // of packet.Copies
 	timer  wheel.Timer[*entry]
 
-	sibling      *entry   // the next one that the same receipt may mean
+	pair, hash   uint64   // of its name
+	sibling      *entry   // the next one with the same hash
 	account      *account // while it is no tombstone
 	older, newer *entry   // neighbours in the account
 

@@ -57,16 +57,15 @@ func (b *budget) spend(n int64) { b.used.Add(n) }
 // release gives n back.
 func (b *budget) release(n int64) { b.used.Add(-n) }
 
-// reserve makes room for p, or says which limit forbids it.
+// reserve makes room for a packet with this name and size, or says which limit forbids it.
 // It is called with the lock of the account's shard.
-func (c *PacketCache) reserve(s *shard, a *account, p *Packet) error {
-	size := int64(len(p.Stanza))
+func (c *PacketCache) reserve(s *shard, a *account, n *name, size int64) error {
 	switch {
 	case a.packets >= c.limits.RecipientPackets:
 		return errRecipientPackets
 	case size > c.limits.RecipientBytes-a.bytes:
 		return errRecipientBytes
-	case s.pairs[p.Key.pair()] >= c.limits.PairPackets:
+	case s.pairs[n.pair] >= c.limits.PairPackets:
 		return errPairPackets
 	case !c.packets.reserve(1):
 		return errPackets

@@ -68,7 +68,8 @@ func (c *candidate) keep(other candidate) {
 // if it is addressed to a full address, with exactly that sender.
 func (s *shard) candidates(r *Receipt) (all candidates) {
 	exact := strings.IndexByte(r.From, '/') >= 0
-	for e := s.index.find(name{r.To, Bare(r.From), r.ID}); e != nil; e = e.sibling {
+	n := s.index.name(r.To, r.From, r.ID)
+	for e := s.index.find(&n); e != nil; e = e.sibling.with(&n) {
 		if exact && e.packet.Key.From != r.From {
 			continue
 		}

@@ -49,7 +49,7 @@ func (w *twin) ref() cache.Ref {
 	}
 	// Mostly one of the last few.
 	back := uint64(w.script.choose(8))
-	return w.model.known(w.model.seq - min(back, w.model.seq-1)).Ref()
+	return w.model.packets[w.model.seq-min(back, w.model.seq-1)-1].Ref()
 }
 
 // step does one operation to both.
@@ -169,6 +169,30 @@ func TestModel(t *testing.T) {
 			}
 		}
 		w.check()
+	}
+}
+
+// The same with few choices: one name is used over and over.
+func TestModelWithOneName(t *testing.T) {
+	for seed := range uint64(50) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		w := newTwin(t, random{r})
+		for i := range 300 {
+			p := packet("1", pick(w.script, bodies))
+			want, _ := w.model.put(w.now, p, ackWait)
+			got, _ := w.Put(w.now, p, ackWait)
+			w.same("Put", want, got.Seq)
+			for range r.IntN(4) {
+				c := cache.Copy{Resource: pick(w.script, resources)}
+				w.same("Deliver", w.model.deliver(want, c), w.Deliver(got, c))
+			}
+			receipt := receipt(pick(w.script, resources), "1")
+			verdict, _ := w.model.settle(receipt)
+			w.same("Settle", verdict.String(), w.Settle(w.now, receipt).Verdict.String())
+			if i%50 == 0 {
+				w.check()
+			}
+		}
 	}
 }
 

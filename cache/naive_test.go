@@ -16,7 +16,7 @@ import (
 
 // A naive cache does what a cache does in the plainest way: everything is in one
 // slice in order of Put, and every question looks through all of it.
-// It remembers all tombstones.
+// It remembers all tombstones, but for those that are too many of one name.
 type naive struct {
 	packets    []*naivePacket
 	seq        uint64
@@ -27,6 +27,7 @@ type naivePacket struct {
 	cache.Packet
 	copies   []naiveCopy
 	finished bool
+	gone     bool // and forgotten
 	late     bool
 	deadline time.Time // rounded up; zero: none
 }
@@ -74,7 +75,10 @@ func (n *naive) known(seq uint64) *naivePacket {
 	if seq == 0 || seq > n.seq {
 		return nil
 	}
-	return n.packets[seq-1]
+	if p := n.packets[seq-1]; !p.gone {
+		return p
+	}
+	return nil
 }
 
 // here returns the packet with this number unless it is finished.
@@ -85,14 +89,33 @@ func (n *naive) here(seq uint64) *naivePacket {
 	return nil
 }
 
-func (p *naivePacket) finish() {
+// finish makes a tombstone of p. Of those with its name there are 16 at most: then
+// the first goes that is answered, or else the first.
+func (n *naive) finish(p *naivePacket) {
 	p.finished, p.Taken, p.Stanza, p.deadline = true, false, nil, time.Time{}
+	var same []*naivePacket
+	for _, q := range n.packets {
+		if q.finished && !q.gone && q.Key.To == p.Key.To && q.Key.ID == p.Key.ID && q.Key.Sender() == p.Key.Sender() {
+			same = append(same, q)
+		}
+	}
+	if len(same) > 16 {
+		same[max(0, slices.IndexFunc(same, (*naivePacket).answered))].gone = true
+	}
+}
+
+func (p *naivePacket) answered() bool {
+	return !slices.ContainsFunc(p.copies, func(c naiveCopy) bool { return !c.Acked })
 }
 
 func (n *naive) deliver(seq uint64, c cache.Copy) bool {
 	p := n.here(seq)
 	if p == nil || p.late {
 		return false
+	}
+	if len(p.copies) == 64 {
+		i := max(0, slices.IndexFunc(p.copies, func(c naiveCopy) bool { return c.Acked }))
+		p.copies = slices.Delete(p.copies, i, i+1)
 	}
 	n.deliveries++
 	p.copies = append(p.copies, naiveCopy{c, n.deliveries})
@@ -128,7 +151,7 @@ func (n *naive) again(now time.Time, seq uint64, wait time.Duration) bool {
 		return false
 	}
 	if p.late {
-		p.finish()
+		n.finish(p)
 		return false
 	}
 	p.Taken = false
@@ -141,7 +164,7 @@ func (n *naive) drop(seq uint64) (late, ok bool) {
 	if p == nil {
 		return false, false
 	}
-	p.finish()
+	n.finish(p)
 	return p.late, true
 }
 
@@ -198,6 +221,9 @@ func (n *naive) settle(r cache.Receipt) (cache.Verdict, *naivePacket) {
 
 func (n *naive) candidates(r cache.Receipt) (candidates []*naivePacket) {
 	for _, p := range n.packets {
+		if p.gone {
+			continue
+		}
 		sender := p.Key.From
 		if !strings.Contains(r.From, "/") {
 			sender, _, _ = strings.Cut(sender, "/")
@@ -218,7 +244,7 @@ func (n *naive) apply(p *naivePacket) cache.Verdict {
 		p.late = true
 		return cache.Late
 	}
-	p.finish()
+	n.finish(p)
 	return cache.Settled
 }
 

@@ -11,7 +11,7 @@ import (
 
 // Limits bound what may wait in a cache (RFC 6120 §13.12).
 // A negative limit means that there is none.
-// Bytes are those of the stanzas; a packet needs some 600 bytes more for itself.
+// Bytes are those of the stanzas; a packet needs some 500 bytes more for itself.
 type Limits struct {
 	RecipientPackets int   // packets for one account; default 10,000
 	RecipientBytes   int64 // bytes for one account; default 16 MiB

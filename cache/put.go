@@ -41,19 +41,20 @@ func (c *PacketCache) put(now time.Time, p Packet, wait time.Duration, stored bo
 	s := c.shard(p.Key.To)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e := s.duplicate(&p); e != nil {
+	n := s.index.name(p.Key.To, p.Key.From, p.Key.ID)
+	if e := s.duplicate(&n, &p); e != nil {
 		s.counters.duplicate++
 		return e.packet.Ref(), ErrDuplicate
 	}
 	a := s.account(p.Key.To)
-	if err := c.admit(s, a, &p, stored); err != nil {
+	if err := c.admit(s, a, &n, int64(len(p.Stanza)), stored); err != nil {
 		s.counters.full++
 		return Ref{}, err
 	}
 	// The lock makes the order within an account that of Seq.
 	p.Seq = c.seq.Add(1)
 	p.Copies, p.Taken = nil, false
-	e := &entry{packet: p}
+	e := &entry{packet: p, pair: n.pair, hash: n.hash}
 	e.timer.Value = e
 	s.join(a, e)
 	s.index.add(e)
@@ -62,20 +63,19 @@ func (c *PacketCache) put(now time.Time, p Packet, wait time.Duration, stored bo
 	return p.Ref(), nil
 }
 
-// admit counts p, and applies the limits unless it is stored.
-func (c *PacketCache) admit(s *shard, a *account, p *Packet, stored bool) error {
+// admit counts a packet of this size, and applies the limits unless it is stored.
+func (c *PacketCache) admit(s *shard, a *account, n *name, size int64, stored bool) error {
 	if stored {
 		c.packets.spend(1)
-		c.bytes.spend(int64(len(p.Stanza)))
+		c.bytes.spend(size)
 		return nil
 	}
-	return c.reserve(s, a, p)
+	return c.reserve(s, a, n, size)
 }
 
 // duplicate returns the entry in which p waits already, or nil.
-func (s *shard) duplicate(p *Packet) *entry {
-	n := name{p.Key.To, p.Key.Sender(), p.Key.ID}
-	for e := s.index.find(n); e != nil; e = e.sibling {
+func (s *shard) duplicate(n *name, p *Packet) *entry {
+	for e := s.index.find(n); e != nil; e = e.sibling.with(n) {
 		q := &e.packet
 		if e.here() && q.Key == p.Key && q.Sum == p.Sum && bytes.Equal(q.Stanza, p.Stanza) {
 			return e

@@ -70,6 +70,13 @@ func TestTheSameMessageSentOftenStaysOneEntry(t *testing.T) {
 	}
 }
 
+func TestAnEmptyStanzaIsNoDuplicateOfATombstone(t *testing.T) {
+	f := newFixture(t, nil)
+	p := cache.Packet{Key: cache.Key{To: richard, From: from, ID: "1"}}
+	f.Drop(f.now, f.put(p))
+	f.has(f.put(p), true)
+}
+
 func TestPutResetsWhatTheCacheSets(t *testing.T) {
 	f := newFixture(t, nil)
 	p := packet("1", "a")
@@ -156,9 +163,13 @@ func TestLimits(t *testing.T) {
 			}
 			full := func() {
 				t.Helper()
+				before := f.Len()
 				_, err := f.Put(f.now, tt.packet(tt.fill), ackWait)
 				if !errors.Is(err, cache.ErrFull) || !strings.HasSuffix(err.Error(), tt.text) {
 					t.Errorf("over the limit: %v", err)
+				}
+				if f.Len() != before {
+					t.Errorf("a packet that was refused counts: %d, before %d", f.Len(), before)
 				}
 			}
 			full()

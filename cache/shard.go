@@ -5,6 +5,7 @@
 package cache
 
 import (
+	"hash/maphash"
 	"sync"
 	"time"
 
@@ -20,7 +21,7 @@ type shard struct {
 	mu         sync.Mutex
 	index      index
 	accounts   map[string]*account  // those for which packets wait
-	pairs      map[pair]int         // packets that wait
+	pairs      map[uint64]int       // packets that wait, by the hash of sender and recipient
 	wheel      *wheel.Wheel[*entry] // made with the first deadline
 	deliveries uint64               // how many there were: the order of copies
 	taken      int                  // packets that are taken
@@ -28,10 +29,10 @@ type shard struct {
 }
 
 // init makes s ready for use.
-func (s *shard) init() {
-	s.index.init()
+func (s *shard) init(seed maphash.Seed) {
+	s.index.init(seed)
 	s.accounts = make(map[string]*account)
-	s.pairs = make(map[pair]int)
+	s.pairs = make(map[uint64]int)
 }
 
 // shard returns where the packets of a recipient are. It depends on the address

@@ -60,6 +60,18 @@ func TestTombstonesAreBoundedAndTheUnansweredStayLongest(t *testing.T) {
 	}
 }
 
+func TestATombstoneIsAnsweredOnceItsLastCopyIsTakenBack(t *testing.T) {
+	f := newFixture(t, &cache.Options{Tombstones: 2})
+	f.Drop(f.now, f.sent(packet("0", "a")))
+	r := f.sent(packet("1", "a"))
+	f.Drop(f.now, r)
+	f.Undeliver(r, 1)
+	f.Drop(f.now, f.sent(packet("2", "a")))
+	if diff := cmp.Diff([]int{0, 2}, remembered(f, 3)); diff != "" {
+		t.Errorf("remembered (-want +got):\n%s", diff)
+	}
+}
+
 func TestTombstonesAreForgottenWithAge(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

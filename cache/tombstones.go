@@ -213,7 +213,7 @@ func (c *PacketCache) remove(e *entry) {
 func (c *PacketCache) thin(s *shard, e *entry) {
 	var first *entry
 	count := 0
-	for t := s.index.find(e.name()); t != nil; t = t.sibling {
+	for t := s.index.peers(e); t != nil; t = t.sibling {
 		if t.state == tombstone {
 			count++
 			if first == nil || t.goesBefore(first) {
