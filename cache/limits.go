@@ -17,6 +17,8 @@ var (
 	ErrKey = errors.New("cache: incomplete key")
 	// ErrDuplicate is returned when the same message waits already.
 	ErrDuplicate = errors.New("cache: packet waits already")
+	// ErrFinished is returned by Restore for a packet that has ended.
+	ErrFinished = errors.New("cache: packet has ended")
 	// ErrFull is returned, wrapped, when a limit would be passed. The text names
 	// the limit.
 	ErrFull = errors.New("cache: full")

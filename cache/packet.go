@@ -73,6 +73,8 @@ const (
 	Redelivered
 	// Read is set once a stream ended that had shown that it read past a copy.
 	Read
+	// Restored is set if the packet was read from the store: it was mail.
+	Restored
 	// Held is set while the first copy waits for the store's answer.
 	Held
 	// Parked is set while the packet waits for a receipt without a deadline other

@@ -30,6 +30,11 @@ func (c *PacketCache) Put(now time.Time, p Packet, wait time.Duration) (Ref, err
 
 // Restore is Put for a packet that stands in a store already: no limit is applied,
 // but it counts for those that come later.
+//
+// If the same packet was dropped with the mark Stored it comes back to life, with
+// the copies that were noted for it. If it has ended in any other way, the row is
+// one that is about to go, and the error is ErrFinished; unless the row's Received
+// is later: then the sender has sent the same message once more.
 func (c *PacketCache) Restore(now time.Time, p Packet, wait time.Duration) (Ref, error) {
 	return c.put(now, p, wait, true)
 }
@@ -46,6 +51,12 @@ func (c *PacketCache) put(now time.Time, p Packet, wait time.Duration, stored bo
 		s.counters.duplicate++
 		return e.packet.Ref(), ErrDuplicate
 	}
+	var former *entry
+	if stored {
+		if former = s.former(&n, &p); former != nil && !former.packet.Marks.Has(Stored) {
+			return Ref{}, ErrFinished
+		}
+	}
 	a := s.account(p.Key.To)
 	if err := c.admit(s, a, &n, int64(len(p.Stanza)), stored); err != nil {
 		s.counters.full++
@@ -55,12 +66,39 @@ func (c *PacketCache) put(now time.Time, p Packet, wait time.Duration, stored bo
 	p.Seq = c.seq.Add(1)
 	p.Copies, p.Taken = nil, false
 	e := &entry{packet: p, pair: n.pair, hash: n.hash}
+	if former != nil && c.graves.take(former) {
+		e.packet.Copies, e.orders, e.shared = former.packet.Copies, former.orders, former.shared
+		s.index.remove(former)
+	}
 	e.timer.Value = e
 	s.join(a, e)
 	s.index.add(e)
 	c.arm(s, e, now, wait)
 	s.counters.put++
 	return p.Ref(), nil
+}
+
+// former returns the tombstone of the very packet p, or nil. Stores keep times to
+// the microsecond.
+func (s *shard) former(n *name, p *Packet) *entry {
+	for e := s.index.find(n); e != nil; e = e.sibling.with(n) {
+		q := &e.packet
+		if e.state == tombstone && q.Key == p.Key && q.Sum == p.Sum && p.Received.Sub(q.Received) < time.Microsecond {
+			return e
+		}
+	}
+	return nil
+}
+
+// Remembered returns a packet that waits, or what is remembered of one that is
+// finished, and says which: a packet that is finished has no Stanza.
+func (c *PacketCache) Remembered(r Ref) (p Packet, waits, ok bool) {
+	s, e := c.lock(r)
+	defer s.mu.Unlock()
+	if e == nil {
+		return Packet{}, false, false
+	}
+	return e.show(), e.here(), true
 }
 
 // admit counts a packet of this size, and applies the limits unless it is stored.

@@ -1,0 +1,203 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package untilack
+
+import (
+	"time"
+
+	"github.com/untilack/untilack/actions"
+	"github.com/untilack/untilack/cache"
+)
+
+// actOn has the chain of actions decide about a packet that no stream may have.
+// One that a client has read is no mail any more: it waits for the next session,
+// in the store if it may.
+func (k *Keeper) actOn(a *account, now time.Time, p cache.Packet) {
+	switch {
+	case !p.Marks.Has(cache.Read):
+		k.enqueue(a, &Effect{Kind: RunAction, Reason: Acted, Action: k.chain, ref: p.Ref()})
+	case !p.Marks.Has(cache.Stored) && actions.MayKeep(p, k.lasting):
+		k.enqueue(a, &Effect{Kind: StoreRows, Reason: Kept, ref: p.Ref()})
+	default:
+		k.again(now, p.Ref(), max(p.Received.Add(k.config.Retention).Sub(now), k.config.RetryWait))
+	}
+}
+
+// beginAction claims the packet: from now on a receipt comes late.
+func (k *Keeper) beginAction(a *account, now time.Time, e *Effect) bool {
+	p, ok := k.cache.Get(e.ref)
+	if !ok || p.Taken {
+		return false
+	}
+	if e.Reason == Acted && k.hasPlace(a, p) {
+		a.push(item{ref: e.ref, received: p.Received})
+		return false
+	}
+	if e.Reason == Redelivered && !a.liveCopies(p, nil) {
+		return false // its stream ended meanwhile, which put it into the backlog
+	}
+	e.Packet, ok = k.cache.Take(e.ref)
+	if ok && e.isAct() {
+		a.acting = p.Received
+	}
+	return ok
+}
+
+// hasPlace reports whether a stream has come that may have the packet.
+func (k *Keeper) hasPlace(a *account, p cache.Packet) bool {
+	if a.liveCopies(p, nil) {
+		return false
+	}
+	s, _ := k.choose(a, item{}, p)
+	return s != nil
+}
+
+func (k *Keeper) finishAction(a *account, now time.Time, e *Effect, r Result) {
+	p := e.Packet
+	wait, again := r.Outcome.Wait()
+	switch {
+	case r.Err != nil:
+		k.actionFailed(a, now, e, r.Err)
+		return
+	case again && e.Reason == Redelivered:
+		k.resent(a, now, e, wait)
+	case e.Reason == Redelivered && r.Outcome.IsPass(): // the attempts are used up
+		k.giveBack(a, now, e, 0)
+		k.enqueue(a, &Effect{Kind: RunAction, Reason: Unconfirmed, Action: k.chain, ref: e.ref})
+	case again:
+		k.cache.Count(e.ref)
+		k.giveBack(a, now, e, wait)
+	case r.Outcome.IsDone() || e.Reason == Unconfirmed:
+		k.acted(a, now, e, r.Outcome)
+	default: // nobody took it: it is kept until its retention is over
+		k.config.Logger.Warn("untilack: no action took the packet", "recipient", a.bare, "id", p.Key.ID)
+		k.giveBack(a, now, e, maxRetryWait)
+	}
+	a.failures = 0
+}
+
+// giveBack keeps a packet that an action was asked about. If its receipt came
+// meanwhile it is gone, and so is its row.
+func (k *Keeper) giveBack(a *account, now time.Time, e *Effect, wait time.Duration) {
+	if !k.again(now, e.ref, wait) {
+		k.withdraw(a, e.Packet)
+	}
+}
+
+// resent has one more copy written on the streams that have the packet.
+func (k *Keeper) resent(a *account, now time.Time, e *Effect, wait time.Duration) {
+	k.cache.Count(e.ref)
+	if !a.liveCopies(e.Packet, nil) { // its stream ended meanwhile
+		k.giveBack(a, now, e, 0)
+		a.push(item{ref: e.ref, received: e.Packet.Received})
+		return
+	}
+	k.giveBack(a, now, e, wait)
+	if !k.resend {
+		k.notePacket(a, now, Redelivered, nil, e.Packet.Key)
+		return
+	}
+	for _, c := range e.Packet.Copies {
+		if s := a.byID(c.Stream); s != nil {
+			s.queued++
+			k.enqueue(a, &Effect{Kind: WriteStanza, Stream: s, ref: e.ref, wait: wait, bound: true})
+			return
+		}
+	}
+}
+
+// acted ends a packet that an action has finished.
+func (k *Keeper) acted(a *account, now time.Time, e *Effect, outcome actions.Outcome) {
+	p := e.Packet
+	if outcome.IsStored() {
+		k.cache.Mark(e.ref, cache.Stored, 0)
+		p.Marks |= cache.Stored
+	}
+	late, ok := k.cache.Drop(now, e.ref)
+	if !ok { // it was blocked meanwhile
+		k.withdraw(a, p)
+		return
+	}
+	k.notePacket(a, now, e.Reason, nil, p.Key)
+	switch {
+	case late || !outcome.IsStored():
+		k.withdraw(a, p)
+	case !a.liveCopies(p, nil):
+		a.reread() // for a stream that opened meanwhile
+	}
+}
+
+// actionFailed keeps the packet and tries again later.
+func (k *Keeper) actionFailed(a *account, now time.Time, e *Effect, err error) {
+	k.note(a, Event{Time: now, Reason: ActionFailed, Sender: e.Packet.Key.From, ID: e.Packet.Key.ID, Err: err})
+	k.config.Logger.Warn("untilack: action failed", "recipient", a.bare, "id", e.Packet.Key.ID, "error", err)
+	wait := k.retryWait(a)
+	if e.Reason == Acted && k.hasPlace(a, e.Packet) {
+		wait = 0
+		a.push(item{ref: e.ref, received: e.Packet.Received})
+	}
+	k.giveBack(a, now, e, wait)
+}
+
+// retryWait returns the wait after a failure, which grows with each in a row.
+func (k *Keeper) retryWait(a *account) time.Duration {
+	wait := k.config.RetryWait << min(a.failures, 10)
+	a.failures++
+	return min(wait, maxRetryWait)
+}
+
+// beginStore takes up the row of a packet that is to be kept in custody.
+func (k *Keeper) beginStore(e *Effect) bool {
+	p, ok := k.cache.Get(e.ref)
+	if !ok || p.Taken {
+		return false
+	}
+	e.Packet = p
+	e.Rows = []actions.Row{row(p)}
+	return true
+}
+
+func (k *Keeper) finishStore(a *account, now time.Time, e *Effect, r Result) {
+	err := r.Err
+	if err == nil && r.Errs != nil {
+		err = r.Errs[0]
+	}
+	k.stored(a, now, nil, e.Packet, err)
+	p, waits := k.cache.Get(e.ref)
+	switch {
+	case err != nil && waits && e.Reason == Kept:
+		k.again(now, e.ref, k.retryWait(a))
+	case err != nil:
+	case !waits:
+		k.markStored(a, e.ref, e.Packet)
+	default:
+		k.cache.Mark(e.ref, cache.Stored, 0)
+		if e.Reason == Kept && len(a.streams) == 0 {
+			k.cache.Drop(now, e.ref)
+			k.notePacket(a, now, Kept, nil, p.Key)
+		}
+	}
+}
+
+func (k *Keeper) finishDelete(a *account, now time.Time, e *Effect, r Result) {
+	if r.Err == nil || e.tries == maxDeleteTries {
+		for _, identity := range e.Identities {
+			if a.deleting[identity]--; a.deleting[identity] == 0 {
+				delete(a.deleting, identity)
+			}
+		}
+	}
+	if r.Err == nil {
+		return
+	}
+	k.stored(a, now, nil, cache.Packet{Key: e.Identities[0].Key}, r.Err)
+	if e.tries < maxDeleteTries {
+		k.enqueue(a, &Effect{Kind: DeleteRows, Identities: e.Identities, tries: e.tries + 1})
+	}
+}
+
+// maxDeleteTries bounds how often a failed deletion is tried again at once. A row
+// that stays costs its recipient a duplicate.
+const maxDeleteTries = 3

@@ -1,0 +1,109 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package untilack
+
+import (
+	"github.com/untilack/untilack/cache"
+	"github.com/untilack/untilack/receipts"
+	"mellium.im/xmpp/stanza"
+)
+
+// An Admit is the policy's word on one message.
+type Admit struct {
+	Keep bool
+	Why  string // in a few words; for watching
+}
+
+// DefaultAdmit keeps messages of type normal and chat that ask for a receipt and
+// could get one (XEP-0184 §5, §7). It leaves out what must not be kept: hints
+// against it (XEP-0334 §4.2), copies that others account for (XEP-0280, 0313,
+// 0013), messages from chat rooms (XEP-0045 §7.5), messages of the account to
+// itself, and those that hold nothing but a chat state (XEP-0160 §3).
+func DefaultAdmit(c Candidate) Admit {
+	if verdict := excluded(c); verdict != "" {
+		return Admit{Why: verdict}
+	}
+	if c.Message.Kind != receipts.KindRequest {
+		return Admit{Why: "no request"}
+	}
+	return Admit{Keep: true, Why: "asks for a receipt"}
+}
+
+// AdmitContent keeps what DefaultAdmit keeps and also messages with a body that
+// ask for no receipt: whether their recipient lives is found out by a probe.
+func AdmitContent(c Candidate) Admit {
+	if verdict := excluded(c); verdict != "" {
+		return Admit{Why: verdict}
+	}
+	if c.Message.Kind == receipts.KindNone && !c.Message.Marks.Has(receipts.Body) {
+		return Admit{Why: "no content"}
+	}
+	return Admit{Keep: true, Why: "has content"}
+}
+
+func excluded(c Candidate) string {
+	m := c.Message
+	switch {
+	case m.Element != receipts.MessageStanza:
+		return "no message"
+	case m.Kind&receipts.KindReceived != 0:
+		return "ack message"
+	case m.Type == stanza.ErrorMessage:
+		return "error"
+	case m.Type == stanza.GroupChatMessage:
+		return "groupchat"
+	case m.Type == stanza.HeadlineMessage:
+		return "headline"
+	case m.ID.IsEmpty():
+		return "no id"
+	case c.Sender == "":
+		return "no sender"
+	case cache.Bare(c.Sender) == c.Recipient:
+		return "self-addressed"
+	case m.Marks.Has(receipts.NoStore):
+		return "no-store"
+	case m.Marks.Has(receipts.RoomUser):
+		return "chat room"
+	case m.Marks.Has(receipts.Carbon), m.Marks.Has(receipts.Archived):
+		return "copy"
+	case m.Marks.Has(receipts.Retrieved):
+		return "still held by the offline store"
+	case m.Marks.Has(receipts.ChatState) && !m.Marks.Has(receipts.Content):
+		return "chat state alone"
+	}
+	return ""
+}
+
+// marksOf translates what a message says into where it may go.
+func marksOf(m *receipts.Message, to address) cache.Marks {
+	var marks cache.Marks
+	for _, mark := range []struct {
+		set  bool
+		mark cache.Marks
+	}{
+		{m.Type == stanza.ChatMessage, cache.Chat},
+		{m.Type == stanza.HeadlineMessage, cache.Headline},
+		{m.Kind != receipts.KindRequest, cache.NotAsked},
+		{m.Marks.Has(receipts.RoomUser), cache.Room},
+		{m.Marks.Has(receipts.Encrypted), cache.Encrypted},
+		{m.Marks.Has(receipts.NoPermanentStore), cache.Volatile},
+		{m.Marks.Has(receipts.DeliverNotStored), cache.NeverStored},
+		{to.resource != "" && m.Marks&(receipts.NoCopy|receipts.MatchExact|receipts.Private) != 0, cache.Pinned},
+	} {
+		if mark.set {
+			marks |= mark.mark
+		}
+	}
+	return marks
+}
+
+// sum is FNV-1a: the same on every node, which maphash is not.
+func sum(stanza []byte) uint64 {
+	hash := uint64(14695981039346656037)
+	for _, c := range stanza {
+		hash = (hash ^ uint64(c)) * 1099511628211
+	}
+	return hash
+}

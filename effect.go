@@ -1,0 +1,264 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package untilack
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/untilack/untilack/actions"
+	"github.com/untilack/untilack/cache"
+)
+
+// An EffectKind says what is to be done.
+type EffectKind uint8
+
+// What a Keeper wants done.
+const (
+	WriteStanza EffectKind = iota // write Stanza to Stream
+	ProbeStream                   // write Stanza, a ping, to Stream, or probe it by other means
+	EndStream                     // end Stream
+	RunAction                     // have Action decide about Packet
+	StoreRows                     // put Rows into the store
+	DeleteRows                    // delete Identities from the store
+	ListRows                      // list the recipient's rows after the number After, at most Limit
+)
+
+// String returns the kind in a word.
+func (kind EffectKind) String() string {
+	return [...]string{"write", "probe", "end", "act", "store", "delete", "list", "?"}[min(kind, 7)]
+}
+
+// An Effect is one thing that the Keeper wants done. Effects of one recipient
+// are carried out one after the other, in the order in which Next returns them.
+type Effect struct {
+	Kind       EffectKind
+	Recipient  string
+	Stream     *Stream
+	Stanza     []byte
+	Probe      string
+	Packet     cache.Packet
+	Action     actions.Action
+	Rows       []actions.Row
+	Identities []cache.Identity
+	After      uint64 // the number of a row
+	Limit      int
+	Reason     Reason // why a stream is ended, or an action run
+
+	ref   cache.Ref
+	mark  uint64
+	wait  time.Duration // of a WriteStanza: until the next deadline
+	bound bool          // whether a WriteStanza is for this stream and no other
+	off   bool          // whether a WriteStanza was recalled
+	tries int           // of DeleteRows
+}
+
+// String describes the effect. The same effect has the same description.
+func (e *Effect) String() string {
+	text := fmt.Sprintf("%s %s", e.Kind, e.Recipient)
+	if e.Stream != nil {
+		text += fmt.Sprintf(" stream %d", e.Stream.id)
+	}
+	switch e.Kind {
+	case WriteStanza:
+		text += fmt.Sprintf(" %q", e.Stanza)
+	case ProbeStream:
+		text += fmt.Sprintf(" %q", e.Probe)
+	case EndStream:
+		text += " " + e.Reason.String()
+	case RunAction:
+		text += fmt.Sprintf(" %s %q %q attempt %d", e.Reason, e.Packet.Key.From, e.Packet.Key.ID, e.Packet.Attempt)
+	case StoreRows:
+		for _, r := range e.Rows {
+			text += fmt.Sprintf(" %q", r.Packet.Key.ID)
+		}
+	case DeleteRows:
+		for _, identity := range e.Identities {
+			text += fmt.Sprintf(" %q", identity.ID)
+		}
+	case ListRows:
+		text += fmt.Sprintf(" after %d limit %d", e.After, e.Limit)
+	}
+	return text
+}
+
+// A Result is what came of an effect.
+type Result struct {
+	Err     error
+	Outcome actions.Outcome // of RunAction
+	Errs    []error         // of StoreRows: nil, or one for each row
+	Rows    []actions.Row   // of ListRows
+}
+
+// enqueue adds an effect to those of the account.
+func (k *Keeper) enqueue(a *account, e *Effect) {
+	e.Recipient = a.bare
+	if e.isAct() {
+		a.acts++
+	}
+	a.queue = append(a.queue, e)
+}
+
+// slow reports whether an effect calls actions or the store, which may take their
+// time: such effects have workers of their own.
+func (kind EffectKind) slow() bool {
+	return kind != WriteStanza && kind != ProbeStream && kind != EndStream
+}
+
+// readyQueue holds the accounts that have effects and none under way: those whose
+// next effect is fast, and those whose next is slow.
+type readyQueue struct {
+	sync.Mutex
+	lanes [2][]*account
+	wake  chan struct{}
+}
+
+const (
+	fastLane = 0
+	slowLane = 1
+)
+
+func (q *readyQueue) push(a *account, slow bool) {
+	lane := fastLane
+	if slow {
+		lane = slowLane
+	}
+	q.Lock()
+	q.lanes[lane] = append(q.lanes[lane], a)
+	q.Unlock()
+}
+
+func (q *readyQueue) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (q *readyQueue) pop(lane int) (*account, bool) {
+	q.Lock()
+	defer q.Unlock()
+	if len(q.lanes[lane]) == 0 {
+		return nil, false
+	}
+	a := q.lanes[lane][0]
+	q.lanes[lane][0] = nil
+	q.lanes[lane] = q.lanes[lane][1:]
+	return a, true
+}
+
+// Next returns an effect to be carried out, or false if there is none now.
+// Each must be passed to Begin and, if that reports true, to Finish.
+func (k *Keeper) Next() (*Effect, bool) {
+	if e, ok := k.next(fastLane); ok {
+		return e, true
+	}
+	return k.next(slowLane)
+}
+
+func (k *Keeper) next(lane int) (*Effect, bool) {
+	for {
+		a, ok := k.ready.pop(lane)
+		if !ok {
+			return nil, false
+		}
+		if e := a.head(); e != nil {
+			return e, true
+		}
+	}
+}
+
+// head returns the account's next effect, nil if all were recalled.
+func (a *account) head() *Effect {
+	a.shard.Lock()
+	defer a.shard.Unlock()
+	if len(a.queue) > 0 {
+		return a.queue[0]
+	}
+	a.busy = false
+	a.tidy()
+	return nil
+}
+
+// Begin is the event that an effect is about to be carried out. It reports false
+// if there is nothing left to do: a receipt came, or the stream ended. Between
+// Begin of a WriteStanza or ProbeStream and its Finish nothing else may be
+// written to the stream.
+func (k *Keeper) Begin(now time.Time, e *Effect) bool {
+	a := k.enter(e.Recipient)
+	defer k.leave(a)
+	if e.off {
+		k.place(a, now)
+		a.busy = false
+		return false
+	}
+	a.queue[0] = nil
+	a.queue = a.queue[1:]
+	var ok bool
+	switch e.Kind {
+	case WriteStanza:
+		ok = k.beginWrite(a, now, e)
+	case ProbeStream:
+		ok = k.beginProbe(a, now, e)
+	case RunAction:
+		ok = k.beginAction(a, now, e)
+	case StoreRows:
+		ok = k.beginStore(e)
+	case ListRows:
+		ok = k.beginList(a, e)
+	default:
+		ok = true
+	}
+	if !ok {
+		k.over(a, e)
+		k.place(a, now)
+		a.busy = false
+	}
+	return ok
+}
+
+// Finish is the event that an effect was carried out.
+func (k *Keeper) Finish(now time.Time, e *Effect, r Result) {
+	a := k.enter(e.Recipient)
+	defer k.leave(a)
+	switch e.Kind {
+	case WriteStanza:
+		k.finishWrite(a, now, e, r)
+	case ProbeStream:
+		k.finishProbe(a, now, e, r)
+	case RunAction:
+		k.finishAction(a, now, e, r)
+	case StoreRows:
+		k.finishStore(a, now, e, r)
+	case DeleteRows:
+		k.finishDelete(a, now, e, r)
+	case ListRows:
+		k.finishList(a, now, e, r)
+	}
+	k.over(a, e)
+	k.place(a, now)
+	a.busy = false
+}
+
+// isAct reports whether an effect puts a packet that is in no other place: what
+// came later has to wait for it.
+func (e *Effect) isAct() bool {
+	return e.Kind == RunAction && e.Reason != Redelivered || e.Kind == StoreRows && e.Reason == Kept
+}
+
+// over takes note that an effect is over.
+func (k *Keeper) over(a *account, e *Effect) {
+	if e.isAct() {
+		a.acts--
+		a.acting = time.Time{}
+	}
+}
+
+func (q *readyQueue) len(lane int) int {
+	q.Lock()
+	defer q.Unlock()
+	return len(q.lanes[lane])
+}

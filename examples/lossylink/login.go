@@ -1,0 +1,171 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"mellium.im/sasl"
+	"mellium.im/xmlstream"
+	"mellium.im/xmpp"
+	"mellium.im/xmpp/jid"
+	"mellium.im/xmpp/stanza"
+	"mellium.im/xmpp/websocket"
+)
+
+const (
+	domain    = "localhost"
+	password  = "a secret for a demonstration on loopback"
+	loginTime = 5 * time.Second
+)
+
+var errWrongHost = errors.New("lossylink: the client asked for another host")
+
+// accept negotiates a client's stream and returns it with the address it is
+// bound to.
+//
+// That address is built from the name that passed SASL. What the stream says
+// about itself in RemoteAddr is only what the client claims, so the features
+// are made for one connection and remember who logged in on it.
+func accept(conn net.Conn, transport Transport) (*xmpp.Session, jid.JID, error) {
+	var user string
+	var address jid.JID
+	features := []xmpp.StreamFeature{
+		xmpp.SASLServer(func(n *sasl.Negotiator) bool {
+			name, secret, _ := n.Credentials()
+			user = string(name)
+			return string(secret) == password
+		}, sasl.Plain),
+		xmpp.BindCustom(func(_ jid.JID, resource string) (bound jid.JID, err error) {
+			if resource == "" {
+				resource = rand.Text()
+			}
+			address, err = jid.New(user, domain, resource)
+			return address, err
+		}),
+	}
+	// The context's deadline would not end a silent login; this one does.
+	if err := conn.SetDeadline(time.Now().Add(loginTime)); err != nil {
+		return nil, jid.JID{}, err
+	}
+	session, err := xmpp.ReceiveSession(context.Background(), conn, xmpp.Secure, negotiator(transport, features))
+	if err != nil {
+		return nil, jid.JID{}, err
+	}
+	if session.In().To.Domainpart() != domain {
+		return nil, jid.JID{}, errWrongHost
+	}
+	return session, address, conn.SetDeadline(time.Time{})
+}
+
+// login negotiates the client's end of a stream.
+func login(conn net.Conn, transport Transport, user, resource string) (*xmpp.Session, error) {
+	bare, err := jid.New(user, domain, "")
+	if err != nil {
+		return nil, err
+	}
+	features := []xmpp.StreamFeature{xmpp.SASL("", password, sasl.Plain), bindResource(resource)}
+	if err := conn.SetDeadline(time.Now().Add(loginTime)); err != nil {
+		return nil, err
+	}
+	session, err := xmpp.NewSession(context.Background(), bare.Domain(), bare, conn, xmpp.Secure, negotiator(transport, features))
+	if err != nil {
+		return nil, err
+	}
+	return session, conn.SetDeadline(time.Time{})
+}
+
+// negotiator returns mellium's negotiator for the transport. The features are
+// the same for each restart of the stream. Loopback counts as secure.
+func negotiator(transport Transport, features []xmpp.StreamFeature) xmpp.Negotiator {
+	config := func(*xmpp.Session, *xmpp.StreamConfig) xmpp.StreamConfig {
+		return xmpp.StreamConfig{Features: features}
+	}
+	if transport == WebSocket {
+		return websocket.Negotiator(config)
+	}
+	return xmpp.NewNegotiator(config)
+}
+
+const nsBind = "urn:ietf:params:xml:ns:xmpp-bind"
+
+// bindResource is the client's resource binding with a resource of its own
+// choice, which xmpp.BindResource has no means to ask for.
+func bindResource(resource string) xmpp.StreamFeature {
+	return xmpp.StreamFeature{
+		Name:       xml.Name{Space: nsBind, Local: "bind"},
+		Necessary:  xmpp.Authn,
+		Prohibited: xmpp.Ready,
+		Parse: func(_ context.Context, d *xml.Decoder, start *xml.StartElement) (bool, any, error) {
+			return true, nil, d.DecodeElement(&struct{}{}, start)
+		},
+		Negotiate: func(_ context.Context, session *xmpp.Session, _ any) (xmpp.SessionState, io.ReadWriter, error) {
+			if err := askForResource(session, resource); err != nil {
+				return 0, nil, err
+			}
+			return xmpp.Ready, nil, nil
+		},
+	}
+}
+
+// askForResource sends the request to bind and reads its answer.
+func askForResource(session *xmpp.Session, resource string) error {
+	request := stanza.IQ{ID: rand.Text(), Type: stanza.SetIQ}.Wrap(xmlstream.Wrap(
+		xmlstream.Wrap(
+			xmlstream.Token(xml.CharData(resource)),
+			xml.StartElement{Name: xml.Name{Local: "resource"}},
+		),
+		xml.StartElement{Name: xml.Name{Space: nsBind, Local: "bind"}},
+	))
+	if err := write(session, request); err != nil {
+		return err
+	}
+	reader := session.TokenReader()
+	defer reader.Close()
+	answer := struct {
+		stanza.IQ
+		Address jid.JID `xml:"urn:ietf:params:xml:ns:xmpp-bind bind>jid"`
+	}{}
+	if err := xml.NewTokenDecoder(reader).Decode(&answer); err != nil {
+		return err
+	}
+	if answer.Type != stanza.ResultIQ || answer.Address.Resourcepart() == "" {
+		return fmt.Errorf("lossylink: no resource bound: %v", answer.IQ)
+	}
+	session.UpdateAddr(answer.Address)
+	return nil
+}
+
+// write sends one stanza in one piece.
+func write(session *xmpp.Session, stanza xml.TokenReader) error {
+	e, err := readElement(stanza)
+	if err != nil {
+		return err
+	}
+	raw, err := e.encode()
+	if err != nil {
+		return err
+	}
+	return writeBytes(session, raw)
+}
+
+// writeBytes writes raw under the session's own write lock, behind whatever
+// mellium still holds in its buffer.
+func writeBytes(session *xmpp.Session, raw []byte) error {
+	lock := session.TokenWriter()
+	defer lock.Close()
+	if err := lock.Flush(); err != nil {
+		return err
+	}
+	_, err := session.Conn().Write(raw)
+	return err
+}

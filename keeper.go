@@ -1,0 +1,244 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package untilack
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/untilack/untilack/actions"
+	"github.com/untilack/untilack/cache"
+)
+
+// A Keeper joins receipts, cache and actions at the recipient's server: it keeps
+// each message that asks for a receipt until the receipt comes.
+//
+// It is told of events by its methods, each of which takes the time and returns
+// at once, and answers with effects: writes, probes, actions, calls of the
+// store. Run carries the effects out; who wants to do that otherwise, a
+// simulation for instance, calls Next, Begin and Finish. The same events at the
+// same times, with the same Config.Seed, give the same effects.
+//
+// A Keeper is safe for concurrent use by multiple goroutines. Events of
+// different recipients do not wait for one another.
+type Keeper struct {
+	config  Config
+	persist bool // whether PersistAfter means something
+	lasting bool // whether the store outlives the process
+	resend  bool // whether Config.Redeliver resends through the Keeper
+	chain   actions.Action
+	last    actions.Action
+	keepers actions.Action // the chain without the last
+
+	cache    *cache.PacketCache
+	shards   [shardCount]shard
+	streamID atomic.Uint64
+	ready    readyQueue
+	timers   timers
+	counts   counters
+	sleeping atomic.Int64 // until when Run sleeps, in Unix nanoseconds
+	stuck    stuck
+}
+
+const shardCount = 64
+
+type shard struct {
+	sync.Mutex
+	accounts map[string]*account
+	received time.Time // the latest first-receive time given out
+}
+
+// New returns a Keeper. Its error says what is wrong with config.
+func New(config Config) (*Keeper, error) {
+	persist, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	resend := config.Redeliver != nil && config.Redeliver.Send == nil
+	if resend {
+		redeliver := *config.Redeliver
+		redeliver.Send = func(context.Context, cache.Packet) error { return nil }
+		config.Redeliver = &redeliver
+	}
+	k := &Keeper{
+		config:  config,
+		lasting: actions.Lasting(config.Store),
+		resend:  resend,
+		persist: persist,
+		chain:   actions.Chain(config.Actions...),
+		last:    config.Actions[len(config.Actions)-1],
+		keepers: actions.Chain(config.Actions[:max(1, len(config.Actions)-1)]...),
+		cache:   cache.New(config.Cache),
+	}
+	k.ready.wake = make(chan struct{}, 1)
+	k.timers.wake = make(chan struct{}, 1)
+	for i := range k.shards {
+		k.shards[i].accounts = make(map[string]*account)
+	}
+	return k, nil
+}
+
+// An account is what the Keeper knows of one recipient. Its shard's lock guards
+// it.
+type account struct {
+	bare    string
+	shard   *shard
+	streams []*Stream // in the order in which they were opened
+
+	backlog  []item         // packets on no live stream, waiting for their turn
+	listed   map[uint64]int // how often each is in it, by Seq
+	unsorted bool           // whether the backlog may be out of order
+
+	rows     rowCursor // where reading the recipient's stored packets stands
+	spilling bool      // whether new packets go to the store, as older ones did for want of room
+
+	queue    []*Effect              // to be carried out one after the other
+	deleting map[cache.Identity]int // whose rows are about to be deleted
+	busy     bool                   // whether one of them is under way
+	acting   time.Time              // when the packet was received that an action decides about
+	acts     int                    // actions and the like that are queued or under way
+	idle     chan struct{}          // closed when there are none any more; nil if nobody waits
+	failures int                    // of actions and store calls, one after the other
+
+	events []Event // to be told when the lock is released
+}
+
+// An item is one packet in the backlog.
+type item struct {
+	ref      cache.Ref
+	received time.Time
+	stream   *Stream // the only stream it is for, nil: the best there is
+	target   *Stream // the stream that it waits for, nil: not known
+}
+
+// rowCursor is a position in the recipient's stored packets.
+type rowCursor struct {
+	more    bool      // whether rows may stand in the store that were not read
+	reading bool      // whether a read is queued or under way
+	again   bool      // whether rows came since it began: all are to be read once more
+	after   uint64    // the number of the last row that was read
+	horizon time.Time // packets received later than this wait for the next read
+	failed  bool      // whether the last read failed: nothing waits for rows then
+}
+
+// enter locks the account of a bare address, which it makes if there is none.
+// Each enter is followed by one leave.
+func (k *Keeper) enter(bare string) *account {
+	sh := &k.shards[mix(k.config.Seed^sum([]byte(bare)))%shardCount]
+	sh.Lock()
+	a, ok := sh.accounts[bare]
+	if !ok {
+		a = &account{bare: bare, shard: sh, listed: make(map[uint64]int), deleting: make(map[cache.Identity]int), rows: rowCursor{more: true}}
+		sh.accounts[bare] = a
+	}
+	return a
+}
+
+// leave unlocks the account, then tells of what happened meanwhile.
+func (k *Keeper) leave(a *account) {
+	events := a.events
+	a.events = nil
+	if a.acts == 0 && a.idle != nil {
+		close(a.idle)
+		a.idle = nil
+	}
+	runnable := !a.busy && len(a.queue) > 0
+	if runnable {
+		a.busy = true
+		k.ready.push(a, a.queue[0].Kind.slow())
+	}
+	a.tidy()
+	a.shard.Unlock()
+	if runnable {
+		k.ready.signal()
+	}
+	for _, e := range events {
+		k.config.Watch(e)
+	}
+}
+
+// tidy forgets an account of which nothing is left.
+func (a *account) tidy() {
+	if len(a.streams) == 0 && len(a.queue) == 0 && !a.busy && len(a.backlog) == 0 && len(a.deleting) == 0 {
+		delete(a.shard.accounts, a.bare)
+	}
+}
+
+// note counts an event and remembers it for Config.Watch.
+func (k *Keeper) note(a *account, e Event) {
+	k.counts[e.Reason].Add(1)
+	if k.config.Watch != nil {
+		e.Recipient = a.bare
+		a.events = append(a.events, e)
+	}
+}
+
+func (k *Keeper) notePacket(a *account, now time.Time, r Reason, s *Stream, key cache.Key) {
+	e := Event{Time: now, Reason: r, Sender: key.From, ID: key.ID}
+	if s != nil {
+		e.Resource = s.address.resource
+	}
+	k.note(a, e)
+}
+
+// reread has all rows of the store read once more, for some were put.
+func (a *account) reread() {
+	a.rows = rowCursor{more: true, again: a.rows.reading, reading: a.rows.reading, failed: a.rows.failed}
+}
+
+// firstReceived returns now, or a little later where the clock stood still: the
+// order of first receipt is the order of every redelivery.
+func (a *account) firstReceived(now time.Time) time.Time {
+	if !now.After(a.shard.received) {
+		now = a.shard.received.Add(1)
+	}
+	a.shard.received = now
+	return now
+}
+
+// best returns the stream to which packets for the bare address go: of those
+// that may have them the one with the highest priority, then the newest
+// (RFC 6121 §8.5.2.1).
+func (a *account) best() *Stream {
+	var best *Stream
+	for _, s := range a.streams {
+		if s.usable() && (best == nil || s.priority >= best.priority) {
+			best = s
+		}
+	}
+	return best
+}
+
+// on returns the live stream of a resource.
+func (a *account) on(resource string) *Stream {
+	for _, s := range a.streams {
+		if s.address.resource == resource {
+			return s
+		}
+	}
+	return nil
+}
+
+// byID returns the live stream with that number.
+func (a *account) byID(id uint64) *Stream {
+	for _, s := range a.streams {
+		if s.id == id {
+			return s
+		}
+	}
+	return nil
+}
+
+// liveCopies reports whether a copy of p is on a live stream other than except.
+func (a *account) liveCopies(p cache.Packet, except *Stream) bool {
+	for _, s := range a.streams {
+		if s != except && s.has(p) {
+			return true
+		}
+	}
+	return false
+}

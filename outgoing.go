@@ -1,0 +1,297 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package untilack
+
+import (
+	"bytes"
+	"errors"
+	"time"
+
+	"github.com/untilack/untilack/actions"
+	"github.com/untilack/untilack/cache"
+	"github.com/untilack/untilack/receipts"
+)
+
+// A Verdict says what the caller of Outgoing does with the message.
+type Verdict uint8
+
+const (
+	// Write: write the message to the stream now.
+	Write Verdict = iota
+	// Queue: nothing; the Keeper has it and writes it when its turn comes.
+	Queue
+	// Persist: put Admission.Rows into the store, then call Keeper.Persisted and go
+	// by its verdict.
+	Persist
+)
+
+// String returns the verdict in a word.
+func (v Verdict) String() string { return [...]string{"write", "queue", "persist"}[v%3] }
+
+// An Admission is the Keeper's answer to a message.
+type Admission struct {
+	Verdict Verdict
+	Kept    bool          // whether the message is kept until its receipt comes
+	Why     string        // the policy's reason
+	Rows    []actions.Row // what to put into the store if Verdict is Persist
+
+	ref      cache.Ref
+	overflow bool
+	older    []cache.Ref // the packets of all rows but the last
+	before   cache.Marks // what the packet was marked with before its copy was noted
+}
+
+// A draft is a message that may become a packet.
+type draft struct {
+	packet      cache.Packet
+	expireAfter time.Duration
+	possible    bool // whether it could be kept at all
+	admit       Admit
+}
+
+// Outgoing is the event that the host is about to write a message to the stream
+// of its recipient. It is the one place where messages are admitted. Messages
+// to one stream must be written in the order in which Outgoing was called.
+//
+// stanza is the message as it will be written; it is not changed, and not used
+// after the call. What is not a message, or not well-formed, is for the host to
+// write as if there were no Keeper.
+func (k *Keeper) Outgoing(now time.Time, s *Stream, stanza []byte) Admission {
+	d := k.draft(s.address.bare, stanza)
+	a := k.enter(s.address.bare)
+	defer k.leave(a)
+	if !d.possible || (!d.admit.Keep && !k.behind(a, s)) {
+		k.notePacket(a, now, Untracked, s, d.packet.Key)
+		return Admission{Verdict: Write, Why: d.admit.Why}
+	}
+	p := a.stamp(now, d)
+	queue := k.behind(a, s)
+	if queue && a.spilling && actions.MayKeep(p, k.lasting) {
+		return k.overflow(a, now, s, p, d.admit)
+	}
+	wait := k.firstWait(p)
+	if queue && !k.persistsLater() {
+		wait = 0
+	}
+	persist := k.persist && k.config.PersistAfter == 0 && actions.MayKeep(p, k.lasting)
+	if persist {
+		p.Marks |= cache.Held
+	}
+	ref, err := k.cache.Put(now, p, wait)
+	k.wakeAt(now, wait)
+	switch {
+	case err == nil:
+		k.notePacket(a, now, Admitted, s, p.Key)
+	case errors.Is(err, cache.ErrDuplicate):
+	default:
+		return k.overflow(a, now, s, p, d.admit)
+	}
+	admission := Admission{Kept: true, Why: d.admit.Why, ref: ref}
+	if err == nil && persist {
+		admission.Verdict, admission.Rows = Persist, []actions.Row{row(p)}
+		return admission
+	}
+	if waiting, ok := k.cache.Get(ref); ok {
+		admission.before = waiting.Marks
+	}
+	admission.Verdict = k.route(a, now, s, ref, p, queue)
+	return admission
+}
+
+// draft makes a packet of a message for the account recipient.
+func (k *Keeper) draft(recipient string, stanza []byte) draft {
+	m, err := receipts.Scan(stanza)
+	if err != nil {
+		return draft{admit: Admit{Why: "not well-formed"}}
+	}
+	from, known := textAddress(m.From)
+	to, addressed := textAddress(m.To)
+	if !known || !addressed || to.bare != recipient || to.local == "" {
+		return draft{admit: Admit{Why: "not addressed from somebody to the recipient"}}
+	}
+	c := Candidate{Recipient: recipient, Sender: from.full, Message: &m}
+	d := draft{admit: k.config.Admit(c), expireAfter: m.ExpireAfter}
+	d.possible = !m.ID.IsEmpty() && (d.admit.Keep || excluded(c) == "")
+	if !d.possible {
+		return d
+	}
+	d.packet = cache.Packet{
+		Key:      cache.Key{To: recipient, From: from.full, ID: m.ID.String()},
+		Sum:      sum(stanza),
+		Resource: to.resource,
+		Marks:    marksOf(&m, to),
+		Expires:  m.ExpireAt,
+		Stanza:   bytes.Clone(stanza),
+	}
+	if !k.config.Authorised(recipient, from.full) {
+		d.packet.Marks |= cache.Unauthorised
+	}
+	return d
+}
+
+// textAddress normalises an address that stands in a stanza.
+func textAddress(t receipts.Text) (address, bool) {
+	if plain, ok := t.Plain(); ok {
+		return parseAddress(plain)
+	}
+	return parseAddress([]byte(t.String()))
+}
+
+// stamp gives a draft its time of first receipt.
+func (a *account) stamp(now time.Time, d draft) cache.Packet {
+	p := d.packet
+	p.Received = a.firstReceived(now)
+	if d.expireAfter > 0 {
+		if end := p.Received.Add(d.expireAfter); p.Expires.IsZero() || end.Before(p.Expires) {
+			p.Expires = end
+		}
+	}
+	return p
+}
+
+// route has a packet written now, or puts it into the backlog.
+func (k *Keeper) route(a *account, now time.Time, s *Stream, ref cache.Ref, p cache.Packet, queue bool) Verdict {
+	if !queue {
+		k.deliver(a, s, ref)
+		return Write
+	}
+	k.notePacket(a, now, Queued, s, p.Key)
+	a.push(item{ref: ref, received: p.Received, stream: s})
+	k.place(a, now)
+	return Queue
+}
+
+// deliver notes, before the bytes are written, that a copy goes to s.
+func (k *Keeper) deliver(a *account, s *Stream, ref cache.Ref) (mark uint64) {
+	s.sent++
+	k.cache.Deliver(ref, cache.Copy{Resource: s.address.resource, Stream: s.id, Mark: s.sent})
+	k.cache.Mark(ref, cache.Delivered, 0)
+	return s.sent
+}
+
+// behind reports whether a message for s has to queue behind older ones.
+func (k *Keeper) behind(a *account, s *Stream) bool {
+	if s.ended || s.queued > 0 || len(s.waitFor) > 0 || s.busy {
+		return true
+	}
+	if _, waits := a.firstFor(s); waits {
+		return true
+	}
+	return s == a.best() && (!a.acting.IsZero() || !a.rows.failed && (a.rows.reading || a.rows.more))
+}
+
+// row makes the row of a packet that waits: a copy against a crash.
+func row(p cache.Packet) actions.Row {
+	p.Marks &^= cache.Held
+	return actions.NewRow(p, true)
+}
+
+// Persisted is the event that the store was asked to keep an admission's rows,
+// with the store's answer: what Store.Put returned. The verdict of the admission
+// that it returns is Write or Queue.
+func (k *Keeper) Persisted(now time.Time, s *Stream, admission Admission, errs []error) Admission {
+	a := k.enter(s.address.bare)
+	defer k.leave(a)
+	last := len(admission.Rows) - 1
+	p := admission.Rows[last].Packet
+	var err error
+	if errs != nil {
+		err = errs[last]
+	}
+	k.stored(a, now, s, p, err)
+	for i, ref := range admission.older {
+		if errs == nil || errs[i] == nil {
+			k.markStored(a, ref, admission.Rows[i].Packet)
+		}
+	}
+	if admission.overflow {
+		return k.overflowed(a, now, s, p, admission, err)
+	}
+	set := cache.Stored
+	if err != nil {
+		set = 0
+	}
+	if _, waits := k.cache.Get(admission.ref); !waits { // blocked, or settled by another copy
+		k.markStored(a, admission.ref, p)
+		admission.Verdict, admission.Kept = Queue, false
+		return admission
+	}
+	k.cache.Mark(admission.ref, set, cache.Held)
+	queue := k.behind(a, s)
+	if queue {
+		k.again(now, admission.ref, 0)
+	} else {
+		k.again(now, admission.ref, k.ackWait(p.Sum)) // from the write, not from the commit
+	}
+	admission.before = p.Marks
+	admission.Verdict = k.route(a, now, s, admission.ref, p, queue)
+	return admission
+}
+
+// markStored takes note that a row of a packet stands in the store. If the packet
+// has ended meanwhile the row goes.
+func (k *Keeper) markStored(a *account, ref cache.Ref, p cache.Packet) {
+	was, waits, known := k.cache.Remembered(ref)
+	switch {
+	case waits:
+		k.cache.Mark(ref, cache.Stored, 0)
+	case known && !was.Marks.Has(cache.Stored): // settled; a row that was stored as mail stays
+		p.Marks |= cache.Stored
+		k.withdraw(a, p)
+	}
+}
+
+// stored counts what the store said.
+func (k *Keeper) stored(a *account, now time.Time, s *Stream, p cache.Packet, err error) {
+	reason := Persisted
+	if err != nil {
+		reason = StoreFailed
+		k.config.Logger.Warn("untilack: store failed", "recipient", a.bare, "error", err)
+	}
+	e := Event{Time: now, Reason: reason, Sender: p.Key.From, ID: p.Key.ID, Err: err}
+	if s != nil {
+		e.Resource = s.address.resource
+	}
+	k.note(a, e)
+}
+
+// ErrBusy is returned by the Write of a Conn that can take no more for now. The
+// packet is kept and written after Ready, or a second later.
+var ErrBusy = errors.New("untilack: stream is busy")
+
+// Failed is the event that the host could not write a message that it was told
+// to write. ErrBusy keeps it for later; after any other error the stream is
+// taken for dead: part of the message may have been written.
+func (k *Keeper) Failed(now time.Time, s *Stream, admission Admission, err error) {
+	a := k.enter(s.address.bare)
+	defer k.leave(a)
+	if s.ended {
+		return
+	}
+	k.unwritten(a, now, s, admission.ref, admission.before, err)
+	k.place(a, now)
+}
+
+// unwritten deals with a copy that could not be written.
+// before is what it was marked with before.
+func (k *Keeper) unwritten(a *account, now time.Time, s *Stream, ref cache.Ref, before cache.Marks, err error) {
+	p, waiting := k.cache.Get(ref)
+	if !errors.Is(err, ErrBusy) {
+		k.note(a, Event{Time: now, Reason: WriteFailed, Resource: s.address.resource, Err: err})
+		k.end(a, now, s, WriteFailed)
+		return
+	}
+	s.busy = true
+	k.recall(a, s)
+	k.timers.add(timer{at: now.Add(time.Second), stream: s, kind: busyTimer})
+	if waiting {
+		k.cache.Undeliver(ref, s.id)
+		k.cache.Mark(ref, 0, (cache.Delivered|cache.Redelivered)&^before)
+	}
+	if waiting && !p.Taken {
+		k.again(now, ref, 0)
+		a.push(item{ref: ref, received: p.Received, stream: s})
+	}
+}

@@ -1,0 +1,352 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package untilack
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/untilack/untilack/actions"
+	"github.com/untilack/untilack/cache"
+	"github.com/untilack/untilack/receipts"
+)
+
+// push puts a packet into the backlog.
+func (a *account) push(it item) {
+	if it.stream == nil && a.listed[it.ref.Seq] > 0 {
+		return
+	}
+	a.listed[it.ref.Seq]++
+	if n := len(a.backlog); n > 0 && !it.received.After(a.backlog[n-1].received) {
+		a.unsorted = true
+	}
+	a.backlog = append(a.backlog, it)
+}
+
+// collect puts every packet that waits on no stream into the backlog: those
+// that wait for an action to be tried again, too.
+func (k *Keeper) collect(a *account) {
+	for p := range k.cache.Of(a.bare) {
+		if p.Taken || p.Marks.Has(cache.Held) || a.liveCopies(p, nil) {
+			continue
+		}
+		a.push(item{ref: p.Ref(), received: p.Received})
+	}
+}
+
+// place finds a place for each packet in the backlog, oldest first: a stream
+// with room, or the chain of actions if no stream may have it. What has to wait
+// for room stays, and so does all that comes after it on the same stream.
+func (k *Keeper) place(a *account, now time.Time) {
+	k.readRows(a)
+	if len(a.backlog) == 0 {
+		return
+	}
+	if a.unsorted {
+		slices.SortStableFunc(a.backlog, func(x, y item) int {
+			return cmp.Or(x.received.Compare(y.received), cmp.Compare(x.ref.Seq, y.ref.Seq))
+		})
+		a.unsorted = false
+	}
+	var full []*Stream
+	kept := 0
+	next := 0
+	for ; next < len(a.backlog) && (len(full) == 0 || len(full) < len(a.streams)); next++ {
+		it := a.backlog[next]
+		s, wait := k.placeOne(a, now, it, full)
+		if !wait {
+			a.unlist(it)
+			continue
+		}
+		it.target = s
+		if !slices.Contains(full, s) {
+			full = append(full, s)
+		}
+		a.backlog[kept] = it
+		kept++
+	}
+	kept += copy(a.backlog[kept:], a.backlog[next:])
+	clear(a.backlog[kept:])
+	a.backlog = a.backlog[:kept]
+	for _, s := range full {
+		k.askForRoom(a, s)
+	}
+	k.readRows(a)
+}
+
+// unlist takes note that a packet leaves the backlog.
+func (a *account) unlist(it item) {
+	if a.listed[it.ref.Seq]--; a.listed[it.ref.Seq] == 0 {
+		delete(a.listed, it.ref.Seq)
+	}
+}
+
+// placeOne places one packet, or reports that it has to wait for the stream it
+// returns.
+func (k *Keeper) placeOne(a *account, now time.Time, it item, full []*Stream) (s *Stream, wait bool) {
+	p, ok := k.cache.Get(it.ref)
+	if !ok || p.Taken {
+		return nil, false
+	}
+	s, ok = k.choose(a, it, p)
+	switch {
+	case !ok:
+		return nil, false
+	case k.mustEnd(a, now, p, false):
+		return nil, false
+	case s == nil:
+		k.actOn(a, now, p)
+		return nil, false
+	case slices.Contains(full, s), !s.hasRoom(k.config.Window), k.behindRows(a, s, p),
+		!a.acting.IsZero() && p.Received.After(a.acting):
+		return s, true
+	}
+	s.queued++
+	k.enqueue(a, &Effect{Kind: WriteStanza, Stream: s, ref: it.ref, bound: s == it.stream})
+	return s, false
+}
+
+// behindRows reports whether older packets of the store come before p.
+func (k *Keeper) behindRows(a *account, s *Stream, p cache.Packet) bool {
+	if a.rows.failed || s != a.best() {
+		return false
+	}
+	return (a.rows.more || a.rows.reading) && p.Received.After(a.rows.horizon)
+}
+
+// choose returns the stream that a packet goes to (RFC 6121 §8.5.4), nil if no
+// stream may have it. It reports false if the packet needs no place: it is on
+// another stream already.
+func (k *Keeper) choose(a *account, it item, p cache.Packet) (*Stream, bool) {
+	if s := it.stream; s != nil && s.takes(p) {
+		return s, !s.has(p)
+	}
+	if a.liveCopies(p, nil) {
+		return nil, false
+	}
+	if p.Resource != "" {
+		if s := a.on(p.Resource); s != nil {
+			return s, true
+		}
+	}
+	if s := a.best(); s != nil && actions.MayMoveTo(p, s.address.resource, true) {
+		return s, true
+	}
+	return nil, true
+}
+
+// recall puts the packets of writes that have not begun back into the backlog, so
+// that nothing overtakes them.
+func (k *Keeper) recall(a *account, s *Stream) {
+	a.queue = slices.DeleteFunc(a.queue, func(e *Effect) bool {
+		if e.Kind != WriteStanza || e.Stream != s {
+			return false
+		}
+		e.off = true
+		s.queued--
+		if p, ok := k.cache.Get(e.ref); ok && e.wait == 0 {
+			it := item{ref: e.ref, received: p.Received}
+			if e.bound {
+				it.stream = s
+			}
+			a.push(it)
+		}
+		return true
+	})
+}
+
+// mustEnd ends a packet that may not be delivered again, and reports whether it
+// did. Timed is a resend that an action asked for, which counts its own attempts.
+func (k *Keeper) mustEnd(a *account, now time.Time, p cache.Packet, timed bool) bool {
+	switch {
+	case !p.Expires.IsZero() && !now.Before(p.Expires):
+		k.finish(a, now, p, Expired, nil)
+	case p.Marks&(cache.Delivered|cache.Restored) != 0 && k.config.Blocked(a.bare, p.Key.From):
+		k.finish(a, now, p, Purged, nil)
+	case timed || p.Attempt < k.maxAttempts(p):
+		return false
+	case p.Marks.Has(cache.Read), p.Marks.Has(cache.Encrypted):
+		k.enqueue(a, &Effect{Kind: RunAction, Reason: Unconfirmed, Action: k.last, ref: p.Ref()})
+	default: // nobody has read it: it is not to be lost
+		k.enqueue(a, &Effect{Kind: RunAction, Reason: Unconfirmed, Action: k.chain, ref: p.Ref()})
+	}
+	return true
+}
+
+// maxAttempts is how many redeliveries of p may count: of a message encrypted
+// end to end one, for its second copy can not be read (XEP-0384 §6).
+func (k *Keeper) maxAttempts(p cache.Packet) int {
+	return min(k.config.MaxAttempts, actions.MaxAttempts(p))
+}
+
+// countAttempt decides, when the last stream of a packet ended, whether it may
+// be delivered again, and counts the attempt if it counts.
+func (k *Keeper) countAttempt(a *account, now time.Time, s *Stream, p cache.Packet, clean bool) (again bool) {
+	read := s.hasRead(p)
+	if read && !k.acknowledges(s, p) {
+		k.finish(a, now, p, Finished, s)
+		return false
+	}
+	if read && p.Marks.Has(cache.Read) {
+		k.enqueue(a, &Effect{Kind: RunAction, Reason: Unconfirmed, Action: k.last, ref: p.Ref()})
+		return false
+	}
+	if (read || clean) && p.Marks.Has(cache.Redelivered) {
+		k.cache.Count(p.Ref())
+	}
+	var set cache.Marks
+	if read {
+		set = cache.Read
+	}
+	k.cache.Mark(p.Ref(), set, cache.Parked)
+	k.again(now, p.Ref(), 0)
+	return true
+}
+
+// beginWrite notes the copy and makes its bytes: the first delivery as it came,
+// every other with the one delay stamp (XEP-0203 §2).
+func (k *Keeper) beginWrite(a *account, now time.Time, e *Effect) bool {
+	s := e.Stream
+	s.queued--
+	p, ok := k.cache.Get(e.ref)
+	if !ok || p.Taken {
+		return false
+	}
+	timed := e.wait > 0
+	switch {
+	case s.busy || s.paused || !s.takes(p):
+		it := item{ref: e.ref, received: p.Received}
+		if e.bound {
+			it.stream = s
+		}
+		a.push(it)
+		return false
+	case !timed && (s.has(p) || !e.bound && a.liveCopies(p, nil)):
+		return false
+	case k.mustEnd(a, now, p, timed):
+		return false
+	}
+	e.Packet, e.Stanza = p, p.Stanza
+	again := p.Marks.Has(cache.Delivered)
+	if again || p.Marks.Has(cache.Restored) {
+		stamped, err := receipts.AppendDelayed(nil, p.Stanza, receipts.Delay{From: k.config.Domain, Stamp: p.Received})
+		if err == nil {
+			e.Stanza = stamped
+		}
+	}
+	e.mark = k.deliver(a, s, e.ref)
+	if again {
+		k.cache.Mark(e.ref, cache.Redelivered, 0)
+	}
+	s.fill(e.mark)
+	wait := k.ackWait(p.Sum ^ e.mark)
+	if timed {
+		wait = e.wait
+	}
+	k.again(now, e.ref, wait)
+	s.queued++ // until Finish, so that nothing overtakes it
+	return true
+}
+
+func (k *Keeper) finishWrite(a *account, now time.Time, e *Effect, r Result) {
+	s := e.Stream
+	s.queued--
+	if r.Err == nil {
+		reason := Delivered
+		if e.Packet.Marks&(cache.Delivered|cache.Restored) != 0 {
+			reason = Redelivered
+		}
+		k.notePacket(a, now, reason, s, e.Packet.Key)
+		return
+	}
+	s.free(e.mark)
+	if !s.ended {
+		k.unwritten(a, now, s, e.ref, e.Packet.Marks, r.Err)
+	}
+}
+
+// readRows has the next of the recipient's stored packets read, if there is a
+// stream to take them and those read before are on their way.
+func (k *Keeper) readRows(a *account) {
+	if !a.rows.more || a.rows.reading || a.rows.failed {
+		return
+	}
+	s := a.best()
+	if s == nil || !s.hasRoom(k.config.Window) {
+		return
+	}
+	if it, ok := a.firstFor(s); ok && !it.received.After(a.rows.horizon) {
+		return
+	}
+	a.rows.reading = true
+	k.enqueue(a, &Effect{Kind: ListRows, After: a.rows.after, Limit: k.config.Window})
+}
+
+func (k *Keeper) beginList(a *account, e *Effect) bool {
+	if a.best() == nil {
+		a.rows.reading = false
+		return false
+	}
+	a.rows.again = false
+	e.After = a.rows.after
+	return true
+}
+
+// firstFor returns the oldest packet of the backlog that waits for s, or may.
+func (a *account) firstFor(s *Stream) (item, bool) {
+	for _, it := range a.backlog {
+		if it.target == s || it.target == nil {
+			return it, true
+		}
+	}
+	return item{}, false
+}
+
+// finishList takes rows into memory, where they wait for their turn. The window
+// bounds them, so no limit needs to.
+func (k *Keeper) finishList(a *account, now time.Time, e *Effect, r Result) {
+	a.rows.reading = false
+	if r.Err != nil {
+		k.stored(a, now, nil, cache.Packet{}, r.Err)
+		a.rows.failed = true
+		k.timers.add(timer{at: now.Add(k.retryWait(a)), account: a.bare, kind: rowsTimer})
+		return
+	}
+	a.rows.failed, a.failures = false, 0
+	if e.After != a.rows.after || a.best() == nil {
+		return // a stream opened or closed meanwhile: read again from its start
+	}
+	if a.rows.again {
+		defer a.reread()
+	}
+	a.rows.more = len(r.Rows) == e.Limit || a.rows.again
+	a.spilling = a.spilling && a.rows.more
+	if len(r.Rows) == 0 {
+		return
+	}
+	waiting := make(map[cache.Identity]bool)
+	for p := range k.cache.Of(a.bare) {
+		waiting[p.Identity()] = true
+	}
+	for _, stored := range r.Rows {
+		p := stored.Packet
+		if waiting[p.Identity()] || a.deleting[p.Identity()] > 0 {
+			continue
+		}
+		p.Marks |= cache.Stored | cache.Restored
+		p.Attempt = min(p.Attempt, k.maxAttempts(p)-1) // whoever logs in gets it once
+		ref, err := k.cache.Restore(now, p, 0)
+		switch {
+		case err == nil:
+			a.push(item{ref: ref, received: p.Received})
+		case errors.Is(err, cache.ErrFinished):
+			k.withdraw(a, p) // it was settled while the rows were read
+		}
+	}
+	lastRow := r.Rows[len(r.Rows)-1]
+	a.rows.after, a.rows.horizon = lastRow.Number, lastRow.Packet.Received
+}

@@ -1,0 +1,203 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package untilack
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/untilack/untilack/actions"
+)
+
+// A Conn carries stanzas to one client. The host implements it.
+type Conn interface {
+	// Write writes one whole stanza, or puts it into a queue of the Conn's own
+	// from which it is written in order. It should not block for long: whoever
+	// sends to this client waits for it.
+	//
+	// ErrBusy says that it takes no more for now; then Session.Ready is called
+	// when it does. After any other error the stream is ended, for part of the
+	// stanza may have been written. Calls do not overlap.
+	Write(ctx context.Context, stanza []byte) error
+
+	// End ends the stream, for the given reason. It must make a Write that blocks
+	// return. Session.Close may be called, and need not be.
+	End(ctx context.Context, reason Reason) error
+}
+
+// A Prober is a Conn with means of its own to find out whether the client reads
+// what is written, XEP-0198's <r/> for instance. The answer is reported to
+// Session.Answered. Without it the Keeper pings (XEP-0199).
+type Prober interface {
+	Probe(ctx context.Context, id string) error
+}
+
+// A Session is a stream whose effects Run carries out. It is safe for concurrent
+// use by multiple goroutines.
+type Session struct {
+	keeper *Keeper
+	conn   Conn
+	stream *Stream
+	turn   chan struct{} // held while a stanza is admitted and written
+}
+
+// Attach is Open for a host that leaves the clock and the effects to Run.
+func (k *Keeper) Attach(address string, c Conn, o *StreamOptions) (*Session, error) {
+	s := &Session{keeper: k, conn: c, turn: make(chan struct{}, 1)}
+	s.turn <- struct{}{} // what the Keeper wants to write first waits until s.stream is set
+	stream, err := k.open(time.Now(), address, o, s)
+	if err != nil {
+		return nil, err
+	}
+	s.stream = stream
+	<-s.turn
+	return s, nil
+}
+
+// Stream returns the Keeper's view of the session.
+func (s *Session) Stream() *Stream { return s.stream }
+
+// Deliver delivers a message to the client: it is admitted, kept as the
+// configuration says, and written, now or in its turn. A nil error means that
+// the message was written or is kept; with any other it was neither.
+//
+// A message that is not kept, and anything that is no message, is written all
+// the same. Deliver does not use stanza after it has returned, unless Conn.Write
+// does.
+func (s *Session) Deliver(ctx context.Context, stanza []byte) error {
+	if err := s.take(ctx); err != nil {
+		return err
+	}
+	admission := s.keeper.Outgoing(time.Now(), s.stream, stanza)
+	if admission.Verdict == Persist {
+		s.give() // other messages for this client need not wait for the disk
+		errs := s.keeper.persistRows(ctx, admission)
+		s.turn <- struct{}{}
+		admission = s.keeper.Persisted(time.Now(), s.stream, admission, errs)
+	}
+	defer s.give()
+	if admission.Verdict == Queue {
+		return nil
+	}
+	err := s.conn.Write(ctx, stanza)
+	if err == nil {
+		return nil
+	}
+	s.keeper.Failed(time.Now(), s.stream, admission, err)
+	if admission.Kept {
+		return nil
+	}
+	return err
+}
+
+// persistRows writes the rows of an admission, within the time limit.
+func (k *Keeper) persistRows(ctx context.Context, admission Admission) []error {
+	c := callee{kind: StoreRows, recipient: admission.Rows[0].Packet.Key.To}
+	if k.stuck.has(c, k.config.Workers) {
+		return failAll(admission.Rows, ErrOverran)
+	}
+	r := k.limited(ctx, c, k.config.ActionTimeout, func(ctx context.Context) Result {
+		return Result{Errs: k.config.Store.Put(ctx, admission.Rows...)}
+	})
+	if r.Err == nil {
+		return r.Errs
+	}
+	return failAll(admission.Rows, r.Err)
+}
+
+func failAll(rows []actions.Row, err error) []error {
+	errs := make([]error, len(rows))
+	for i := range errs {
+		errs[i] = err
+	}
+	return errs
+}
+
+// take waits for the turn to write.
+func (s *Session) take(ctx context.Context) error {
+	select {
+	case s.turn <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case s.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Session) give() { <-s.turn }
+
+// carryOut writes what the Keeper wants written, in its turn.
+func (s *Session) carryOut(ctx context.Context, e *Effect) {
+	k := s.keeper
+	waiting, cancel := context.WithTimeout(ctx, k.config.WriteTimeout)
+	err := s.take(waiting)
+	cancel()
+	if err != nil { // a write does not return
+		if k.Begin(time.Now(), e) {
+			k.Finish(time.Now(), e, Result{Err: errors.Join(ErrOverran, err)})
+		}
+		return
+	}
+	if !k.Begin(time.Now(), e) {
+		s.give()
+		return
+	}
+	c := callee{kind: e.Kind, recipient: e.Recipient}
+	result := k.limited(ctx, c, k.config.WriteTimeout, func(ctx context.Context) Result {
+		defer s.give()
+		return Result{Err: s.write(ctx, e)}
+	})
+	k.Finish(time.Now(), e, result)
+}
+
+func (s *Session) write(ctx context.Context, e *Effect) error {
+	if prober, ok := s.conn.(Prober); ok && e.Kind == ProbeStream {
+		return prober.Probe(ctx, e.Probe)
+	}
+	return s.conn.Write(ctx, e.Stanza)
+}
+
+// Receive takes a stanza that came in from the client: a receipt settles what it
+// answers. It reports whether the stanza is to be routed on, as it is: always,
+// but for the answer to a probe.
+func (s *Session) Receive(stanza []byte) (forward bool) {
+	return s.keeper.Incoming(time.Now(), s.stream, stanza)
+}
+
+// Answered reports that the client answered a probe of a Prober, and whether it
+// was one of ours.
+func (s *Session) Answered(probe string) bool {
+	return s.keeper.Answered(time.Now(), s.stream, probe)
+}
+
+// Ready reports that the Conn takes more after ErrBusy.
+func (s *Session) Ready() { s.keeper.Ready(time.Now(), s.stream) }
+
+// Presence reports the client's presence; see Keeper.Presence.
+func (s *Session) Presence(available bool, priority int) {
+	s.keeper.Presence(time.Now(), s.stream, available, priority)
+}
+
+// Pause reports that what is written is held back; see Keeper.Pause.
+func (s *Session) Pause() { s.keeper.Pause(time.Now(), s.stream) }
+
+// Resume reports that a paused session goes on.
+func (s *Session) Resume() { s.keeper.Resume(time.Now(), s.stream) }
+
+// Mark returns the position in the stream after what was written so far.
+func (s *Session) Mark() uint64 { return s.keeper.Mark(s.stream) }
+
+// ReadUpTo reports that the client has read what was written up to mark; see
+// Keeper.ReadUpTo.
+func (s *Session) ReadUpTo(mark uint64) { s.keeper.ReadUpTo(time.Now(), s.stream, mark) }
+
+// Close reports that the stream has ended; see Keeper.Close. It does not end it.
+// What waits on it acts at once. A second Close does nothing.
+func (s *Session) Close(clean bool) { s.keeper.Close(time.Now(), s.stream, clean) }
