@@ -16,7 +16,7 @@ import (
 // in the store if it may.
 func (k *Keeper) actOn(a *account, now time.Time, p cache.Packet) {
 	switch {
-	case !p.Marks.Has(cache.Read):
+	case !p.Marks.Has(cache.Read), !actions.MayMoveTo(p, anyOther, true):
 		k.enqueue(a, &Effect{Kind: RunAction, Reason: Acted, Action: k.chain, ref: p.Ref()})
 	case !p.Marks.Has(cache.Stored) && actions.MayKeep(p, k.lasting):
 		k.enqueue(a, &Effect{Kind: StoreRows, Reason: Kept, ref: p.Ref()})
@@ -25,13 +25,16 @@ func (k *Keeper) actOn(a *account, now time.Time, p cache.Packet) {
 	}
 }
 
+// anyOther stands for a resource that no message was addressed to.
+const anyOther = "\x00"
+
 // beginAction claims the packet: from now on a receipt comes late.
 func (k *Keeper) beginAction(a *account, now time.Time, e *Effect) bool {
 	p, ok := k.cache.Get(e.ref)
 	if !ok || p.Taken {
 		return false
 	}
-	if e.Reason == Acted && k.hasPlace(a, p) {
+	if e.Reason == Acted && k.hasPlace(a, p) && p.Attempt < k.maxAttempts(p) {
 		a.push(item{ref: e.ref, received: p.Received})
 		return false
 	}
@@ -39,10 +42,24 @@ func (k *Keeper) beginAction(a *account, now time.Time, e *Effect) bool {
 		return false // its stream ended meanwhile, which put it into the backlog
 	}
 	e.Packet, ok = k.cache.Take(e.ref)
-	if ok && e.isAct() {
+	switch {
+	case ok && e.isAct():
 		a.acting = p.Received
+	case ok: // what was sent on this stream is what counts here
+		e.Packet.Attempt = a.copiesOnLive(p) - 1
 	}
 	return ok
+}
+
+// copiesOnLive counts the copies of p that are on live streams.
+func (a *account) copiesOnLive(p cache.Packet) int {
+	count := 0
+	for _, c := range p.Copies {
+		if a.byID(c.Stream) != nil {
+			count++
+		}
+	}
+	return count
 }
 
 // hasPlace reports whether a stream has come that may have the packet.
@@ -65,7 +82,9 @@ func (k *Keeper) finishAction(a *account, now time.Time, e *Effect, r Result) {
 		k.resent(a, now, e, wait)
 	case e.Reason == Redelivered && r.Outcome.IsPass(): // the attempts are used up
 		k.giveBack(a, now, e, 0)
-		k.enqueue(a, &Effect{Kind: RunAction, Reason: Unconfirmed, Action: k.chain, ref: e.ref})
+		if waiting, ok := k.cache.Get(e.ref); ok {
+			k.examine(a, now, waiting)
+		}
 	case again:
 		k.cache.Count(e.ref)
 		k.giveBack(a, now, e, wait)
@@ -88,7 +107,6 @@ func (k *Keeper) giveBack(a *account, now time.Time, e *Effect, wait time.Durati
 
 // resent has one more copy written on the streams that have the packet.
 func (k *Keeper) resent(a *account, now time.Time, e *Effect, wait time.Duration) {
-	k.cache.Count(e.ref)
 	if !a.liveCopies(e.Packet, nil) { // its stream ended meanwhile
 		k.giveBack(a, now, e, 0)
 		a.push(item{ref: e.ref, received: e.Packet.Received})
@@ -148,36 +166,52 @@ func (k *Keeper) retryWait(a *account) time.Duration {
 	return min(wait, maxRetryWait)
 }
 
-// beginStore takes up the row of a packet that is to be kept in custody.
-func (k *Keeper) beginStore(e *Effect) bool {
+// beginStore takes up the rows of a packet that is to be kept in custody and of all
+// that wait in memory alone before it: rows go out in the order in which they are
+// put.
+func (k *Keeper) beginStore(a *account, e *Effect) bool {
 	p, ok := k.cache.Get(e.ref)
-	if !ok || p.Taken {
+	if !ok || p.Taken || p.Marks.Has(cache.Stored) {
 		return false
 	}
 	e.Packet = p
-	e.Rows = []actions.Row{row(p)}
-	return true
+	e.Rows, e.refs = k.unsaved(a, maxRows)
+	return len(e.Rows) > 0
+}
+
+// unsaved returns rows of the oldest packets that wait in memory alone and may be
+// kept, and their handles.
+func (k *Keeper) unsaved(a *account, most int) (rows []actions.Row, refs []cache.Ref) {
+	for p := range k.cache.Of(a.bare) {
+		if len(rows) == most {
+			break
+		}
+		if !p.Marks.Has(cache.Stored) && !p.Marks.Has(cache.Held) && actions.MayKeep(p, k.lasting) {
+			rows, refs = append(rows, row(p)), append(refs, p.Ref())
+		}
+	}
+	return rows, refs
 }
 
 func (k *Keeper) finishStore(a *account, now time.Time, e *Effect, r Result) {
-	err := r.Err
-	if err == nil && r.Errs != nil {
-		err = r.Errs[0]
+	for i, ref := range e.refs {
+		err := r.Err
+		if err == nil && r.Errs != nil {
+			err = r.Errs[i]
+		}
+		k.stored(a, now, nil, e.Rows[i].Packet, err)
+		if err == nil {
+			k.markStored(a, ref, e.Rows[i].Packet)
+		}
 	}
-	k.stored(a, now, nil, e.Packet, err)
 	p, waits := k.cache.Get(e.ref)
 	switch {
-	case err != nil && waits && e.Reason == Kept:
+	case !waits || e.Reason != Kept:
+	case !p.Marks.Has(cache.Stored):
 		k.again(now, e.ref, k.retryWait(a))
-	case err != nil:
-	case !waits:
-		k.markStored(a, e.ref, e.Packet)
-	default:
-		k.cache.Mark(e.ref, cache.Stored, 0)
-		if e.Reason == Kept && len(a.streams) == 0 {
-			k.cache.Drop(now, e.ref)
-			k.notePacket(a, now, Kept, nil, p.Key)
-		}
+	case len(a.streams) == 0:
+		k.cache.Drop(now, e.ref)
+		k.notePacket(a, now, Kept, nil, p.Key)
 	}
 }
 

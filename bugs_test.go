@@ -5,6 +5,7 @@
 package untilack_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -451,10 +452,13 @@ func TestOfflineMailKeepsTheOrderOfThePair(t *testing.T) {
 	s.Close(s.now, stream, false)
 	act := s.beginA(untilack.RunAction)
 	s.now = s.now.Add(time.Second)
-	if err := s.offline(chat("m2")); err != nil { // the store has not answered yet
-		t.Fatal(err)
+	if err := s.offline(chat("m2")); !errors.Is(err, untilack.ErrLater) { // the store has not answered yet
+		t.Fatalf("m2 does not wait for m1: %v", err)
 	}
 	s.Finish(s.now, act, s.call(act))
+	if err := s.offline(chat("m2")); err != nil {
+		t.Fatal(err)
+	}
 	s.work()
 	next := s.enter(throne, nil)
 	s.work()

@@ -153,7 +153,10 @@ func (c *client) isDark() bool {
 
 // says has the client send a stanza, which the host routes on if it is to be.
 func (c *client) says(stanza string) {
-	if c.session == nil || !c.session.Receive([]byte(stanza)) {
+	c.world.mu.Lock()
+	session := c.session
+	c.world.mu.Unlock()
+	if session == nil || !session.Receive([]byte(stanza)) {
 		return
 	}
 	c.world.mu.Lock()

@@ -227,7 +227,7 @@ func (c *Config) checkRanges() error {
 		return fmt.Errorf("%w: Window is negative: %d", errConfig, c.Window)
 	case c.Workers < 0:
 		return fmt.Errorf("%w: Workers is negative: %d", errConfig, c.Workers)
-	case c.Jitter > 1:
+	case !(c.Jitter <= 1): // or it is no number
 		return fmt.Errorf("%w: Jitter is above 1: %v", errConfig, c.Jitter)
 	}
 	return nil

@@ -5,6 +5,7 @@
 package untilack
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -195,11 +196,10 @@ func (k *Keeper) beginProbe(a *account, now time.Time, e *Effect) bool {
 
 func (k *Keeper) finishProbe(a *account, now time.Time, e *Effect, r Result) {
 	s := e.Stream
-	if r.Err == nil || s.ended || s.probe.id != e.Probe {
-		return
+	if r.Err == nil || s.ended || s.probe.id != e.Probe || errors.Is(r.Err, ErrBusy) {
+		return // one that has no room for a ping has as long to get it as the answer has
 	}
-	k.note(a, Event{Time: now, Reason: WriteFailed, Resource: s.address.resource, Err: r.Err})
-	k.end(a, now, s, WriteFailed)
+	k.end(a, now, s, WriteFailed, r.Err)
 }
 
 // Answered is the event that the client answered a probe that was sent by other
@@ -240,7 +240,7 @@ func (k *Keeper) fire(now time.Time, t timer) {
 			return
 		}
 		k.config.Logger.Info("untilack: stream did not answer", "address", t.stream.address.full)
-		k.end(a, now, t.stream, Dead)
+		k.end(a, now, t.stream, Dead, nil)
 	case busyTimer:
 		t.stream.busy = false
 	case rowsTimer:

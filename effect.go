@@ -49,6 +49,7 @@ type Effect struct {
 	Reason     Reason // why a stream is ended, or an action run
 
 	ref   cache.Ref
+	refs  []cache.Ref // of StoreRows: whose rows they are
 	mark  uint64
 	wait  time.Duration // of a WriteStanza: until the next deadline
 	bound bool          // whether a WriteStanza is for this stream and no other
@@ -206,7 +207,7 @@ func (k *Keeper) Begin(now time.Time, e *Effect) bool {
 	case RunAction:
 		ok = k.beginAction(a, now, e)
 	case StoreRows:
-		ok = k.beginStore(e)
+		ok = k.beginStore(a, e)
 	case ListRows:
 		ok = k.beginList(a, e)
 	default:

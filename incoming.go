@@ -65,7 +65,7 @@ func (k *Keeper) settle(now time.Time, s *Stream, m *receipts.Message, id string
 	a := k.enter(s.address.bare)
 	defer k.leave(a)
 	settlement := k.cache.Settle(now, cache.Receipt{
-		To: s.address.bare, Resource: s.address.resource, From: sender.full, ID: id,
+		To: s.address.bare, Resource: s.address.resource, Stream: s.id, From: sender.full, ID: id,
 	})
 	key := settlement.Packet.Key
 	if key.ID == "" {
@@ -110,15 +110,15 @@ func (k *Keeper) withdraw(a *account, p cache.Packet) {
 	}
 	k.cache.Mark(p.Ref(), 0, cache.Stored) // so that the row is not taken for one that stands
 	a.deleting[p.Identity()]++
-	if n := len(a.queue); n > 0 && a.queue[n-1].Kind == DeleteRows && len(a.queue[n-1].Identities) < maxDelete {
+	if n := len(a.queue); n > 0 && a.queue[n-1].Kind == DeleteRows && len(a.queue[n-1].Identities) < maxRows {
 		a.queue[n-1].Identities = append(a.queue[n-1].Identities, p.Identity())
 		return
 	}
 	k.enqueue(a, &Effect{Kind: DeleteRows, Identities: []cache.Identity{p.Identity()}})
 }
 
-// maxDelete bounds how many rows one call of the store deletes.
-const maxDelete = 256
+// maxRows bounds how many rows one call of the store puts or deletes.
+const maxRows = 256
 
 // finish ends a packet without an action.
 func (k *Keeper) finish(a *account, now time.Time, p cache.Packet, r Reason, s *Stream) {

@@ -27,14 +27,14 @@ var ErrRefused = errors.New("untilack: message refused")
 //
 // If a stream has opened in the meantime the message goes there.
 func (k *Keeper) Offline(ctx context.Context, stanza []byte) error {
-	p, online, wait, err := k.away(time.Now(), stanza, true)
-	for wait != nil {
+	p, online, idle, err := k.away(time.Now(), stanza)
+	for errors.Is(err, ErrLater) {
 		select {
-		case <-wait:
+		case <-idle:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		p, online, wait, err = k.away(time.Now(), stanza, true)
+		p, online, idle, err = k.away(time.Now(), stanza)
 	}
 	if err != nil || online {
 		return err
@@ -45,52 +45,53 @@ func (k *Keeper) Offline(ctx context.Context, stanza []byte) error {
 	return k.Taken(time.Now(), p, outcome, err)
 }
 
+// ErrLater is returned by Away while actions decide about older messages of the
+// recipient.
+var ErrLater = errors.New("untilack: older messages come first")
+
 // Away is the event that a message came for a recipient who is not online. The
 // packet it returns is for the chain of actions; then comes Taken. It reports
-// online, with nothing more to do, if the Keeper has the message: because a stream
-// has opened for one that can not be mail, or because it has to wait for actions
-// that decide about older messages.
+// online, with nothing more to do, if a stream has opened and the message is one
+// that can not be mail. After ErrLater it is to be called again when the next
+// effect is finished.
 func (k *Keeper) Away(now time.Time, stanza []byte) (p cache.Packet, online bool, err error) {
-	p, online, _, err = k.away(now, stanza, false)
+	p, online, _, err = k.away(now, stanza)
 	return p, online, err
 }
 
-// away does that. If it may wait, it returns what to wait for in place of keeping
-// a message in memory behind others.
-func (k *Keeper) away(now time.Time, stanza []byte, mayWait bool) (
-	p cache.Packet, online bool, wait <-chan struct{}, err error,
-) {
+// away does that. With ErrLater it returns what to wait for.
+func (k *Keeper) away(now time.Time, stanza []byte) (p cache.Packet, online bool, idle <-chan struct{}, err error) {
 	to, err := recipientOf(stanza)
 	if err != nil {
-		return cache.Packet{}, false, nil, err
+		return p, false, nil, err
 	}
 	d := k.draft(to.bare, stanza)
 	if !d.possible {
 		k.counts[Refused].Add(1)
-		return cache.Packet{}, false, nil, fmt.Errorf("%w: %s", ErrRefused, d.admit.Why)
+		return p, false, nil, fmt.Errorf("%w: %s", ErrRefused, d.admit.Why)
 	}
 	a := k.enter(to.bare)
 	defer k.leave(a)
-	if a.acts > 0 && mayWait {
+	if a.acts > 0 {
 		if a.idle == nil {
 			a.idle = make(chan struct{})
 		}
-		return cache.Packet{}, false, a.idle, nil
+		return p, false, a.idle, ErrLater
 	}
 	p = a.stamp(now, d)
-	if a.acts == 0 && (!k.hasPlace(a, p) || actions.MayStore(p, k.lasting)) {
+	if !k.hasPlace(a, p) || actions.MayStore(p, k.lasting) {
 		return p, false, nil, nil // a stream that has opened reads it from the store
 	}
 	ref, err := k.cache.Put(now, p, 0)
-	if errors.Is(err, cache.ErrDuplicate) {
-		return p, true, nil, nil
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, cache.ErrDuplicate):
+	case err != nil:
 		return p, false, nil, nil
+	default:
+		k.notePacket(a, now, Admitted, nil, p.Key)
+		a.push(item{ref: ref, received: p.Received})
+		k.place(a, now)
 	}
-	k.notePacket(a, now, Admitted, nil, p.Key)
-	a.push(item{ref: ref, received: p.Received})
-	k.place(a, now)
 	return p, true, nil, nil
 }
 

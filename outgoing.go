@@ -267,31 +267,31 @@ var ErrBusy = errors.New("untilack: stream is busy")
 func (k *Keeper) Failed(now time.Time, s *Stream, admission Admission, err error) {
 	a := k.enter(s.address.bare)
 	defer k.leave(a)
-	if s.ended {
-		return
-	}
 	k.unwritten(a, now, s, admission.ref, admission.before, err)
 	k.place(a, now)
 }
 
-// unwritten deals with a copy that could not be written.
-// before is what it was marked with before.
+// unwritten deals with a copy that could not be written. before is what the packet
+// was marked with before.
 func (k *Keeper) unwritten(a *account, now time.Time, s *Stream, ref cache.Ref, before cache.Marks, err error) {
-	p, waiting := k.cache.Get(ref)
-	if !errors.Is(err, ErrBusy) {
-		k.note(a, Event{Time: now, Reason: WriteFailed, Resource: s.address.resource, Err: err})
-		k.end(a, now, s, WriteFailed)
-		return
-	}
-	s.busy = true
-	k.recall(a, s)
-	k.timers.add(timer{at: now.Add(time.Second), stream: s, kind: busyTimer})
-	if waiting {
+	busy := errors.Is(err, ErrBusy)
+	if busy { // nothing of it was written
 		k.cache.Undeliver(ref, s.id)
-		k.cache.Mark(ref, 0, (cache.Delivered|cache.Redelivered)&^before)
+		if p, waits := k.cache.Get(ref); waits && len(p.Copies) == 0 {
+			k.cache.Mark(ref, 0, (cache.Delivered|cache.Redelivered)&^before)
+		}
 	}
-	if waiting && !p.Taken {
-		k.again(now, ref, 0)
-		a.push(item{ref: ref, received: p.Received, stream: s})
+	switch {
+	case s.ended:
+	case !busy:
+		k.end(a, now, s, WriteFailed, err)
+	default:
+		s.busy = true
+		k.recall(a, s)
+		k.timers.add(timer{at: now.Add(time.Second), stream: s, kind: busyTimer})
+		if p, waits := k.cache.Get(ref); waits && !p.Taken {
+			k.again(now, ref, 0)
+			a.push(item{ref: ref, received: p.Received, stream: s})
+		}
 	}
 }

@@ -5,6 +5,7 @@
 package untilack
 
 import (
+	"math"
 	"time"
 
 	"github.com/untilack/untilack/actions"
@@ -27,11 +28,7 @@ func (k *Keeper) overflow(a *account, now time.Time, s *Stream, p cache.Packet, 
 	var rows []actions.Row
 	var refs []cache.Ref
 	if !a.spilling {
-		for older := range k.cache.Of(a.bare) {
-			if !older.Marks.Has(cache.Stored) && actions.MayKeep(older, k.lasting) {
-				rows, refs = append(rows, row(older)), append(refs, older.Ref())
-			}
-		}
+		rows, refs = k.unsaved(a, math.MaxInt)
 	}
 	a.spilling = s.usable()
 	return Admission{

@@ -44,7 +44,7 @@ func TestS16OfReceiptAndDeadlineExactlyOneWins(t *testing.T) {
 		rounds = 500
 	}
 	for name, rival := range map[string]func(k *untilack.Keeper, now time.Time, s *untilack.Stream){
-		"the deadline with an action": func(k *untilack.Keeper, now time.Time, s *untilack.Stream) {
+		"the deadline of a message that was read": func(k *untilack.Keeper, now time.Time, s *untilack.Stream) {
 			k.ReadUpTo(now, s, k.Mark(s))
 			k.Tick(now.Add(T))
 		},
@@ -52,7 +52,9 @@ func TestS16OfReceiptAndDeadlineExactlyOneWins(t *testing.T) {
 		"a new stream of the same resource": func(k *untilack.Keeper, now time.Time, s *untilack.Stream) {
 			k.Open(now, s.Address(), nil)
 		},
-		"a block": func(k *untilack.Keeper, now time.Time, s *untilack.Stream) { k.Block(now, cache.Bare(s.Address()), percy) },
+		"a block": func(k *untilack.Keeper, now time.Time, s *untilack.Stream) {
+			k.Block(now, cache.Bare(s.Address()), percy)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := outcomes{all: make(map[string][]untilack.Reason)}
@@ -164,7 +166,7 @@ func TestEveryPacketIsAccountedFor(t *testing.T) {
 					Cache: &cache.Options{Limits: cache.Limits{RecipientPackets: 20}},
 				})
 				w.store = store
-				lives := make([]*life, 30)
+				lives := make([]*life, 20)
 				var wg sync.WaitGroup
 				for i := range lives {
 					lives[i] = &life{world: w, bare: subject(i), random: rand.New(rand.NewPCG(1, uint64(i)))}
@@ -196,7 +198,7 @@ type life struct {
 }
 
 func (l *life) live() {
-	for range 300 {
+	for range 150 {
 		switch n := l.random.IntN(20); {
 		case n < 2 || len(l.here) == 0:
 			l.login()

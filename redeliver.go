@@ -169,10 +169,8 @@ func (k *Keeper) mustEnd(a *account, now time.Time, p cache.Packet, timed bool) 
 		k.finish(a, now, p, Purged, nil)
 	case timed || p.Attempt < k.maxAttempts(p):
 		return false
-	case p.Marks.Has(cache.Read), p.Marks.Has(cache.Encrypted):
+	default:
 		k.enqueue(a, &Effect{Kind: RunAction, Reason: Unconfirmed, Action: k.last, ref: p.Ref()})
-	default: // nobody has read it: it is not to be lost
-		k.enqueue(a, &Effect{Kind: RunAction, Reason: Unconfirmed, Action: k.chain, ref: p.Ref()})
 	}
 	return true
 }
@@ -264,9 +262,7 @@ func (k *Keeper) finishWrite(a *account, now time.Time, e *Effect, r Result) {
 		return
 	}
 	s.free(e.mark)
-	if !s.ended {
-		k.unwritten(a, now, s, e.ref, e.Packet.Marks, r.Err)
-	}
+	k.unwritten(a, now, s, e.ref, e.Packet.Marks, r.Err)
 }
 
 // readRows has the next of the recipient's stored packets read, if there is a

@@ -198,7 +198,7 @@ func (k *Keeper) Drain(ctx context.Context) (left []cache.Packet, err error) {
 		default:
 			batch = append(batch, p)
 		}
-		if len(batch) == maxDelete {
+		if len(batch) == maxRows {
 			flush()
 		}
 	}

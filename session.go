@@ -44,7 +44,8 @@ type Session struct {
 	turn   chan struct{} // held while a stanza is admitted and written
 }
 
-// Attach is Open for a host that leaves the clock and the effects to Run.
+// Attach is Open for a host that leaves the clock and the effects to Run. What
+// waits for the recipient may be written to c before Attach has returned.
 func (k *Keeper) Attach(address string, c Conn, o *StreamOptions) (*Session, error) {
 	s := &Session{keeper: k, conn: c, turn: make(chan struct{}, 1)}
 	s.turn <- struct{}{} // what the Keeper wants to write first waits until s.stream is set

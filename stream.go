@@ -94,7 +94,7 @@ func (k *Keeper) open(now time.Time, address string, o *StreamOptions, session *
 	defer k.leave(a)
 	s := &Stream{id: k.streamID.Add(1), address: bound, session: session, away: o.Away, priority: o.Priority}
 	if old := a.on(bound.resource); old != nil {
-		k.end(a, now, old, Replaced)
+		k.end(a, now, old, Replaced, nil)
 	}
 	for _, other := range a.streams {
 		if !other.paused && k.hasWaiting(other) {
@@ -204,8 +204,8 @@ func (k *Keeper) ReadUpTo(now time.Time, s *Stream, mark uint64) {
 }
 
 // end ends a stream from our side.
-func (k *Keeper) end(a *account, now time.Time, s *Stream, r Reason) {
-	k.note(a, Event{Time: now, Reason: r, Resource: s.address.resource})
+func (k *Keeper) end(a *account, now time.Time, s *Stream, r Reason, err error) {
+	k.note(a, Event{Time: now, Reason: r, Resource: s.address.resource, Err: err})
 	k.enqueue(a, &Effect{Kind: EndStream, Stream: s, Reason: r})
 	k.remove(a, now, s, false)
 }
@@ -217,6 +217,9 @@ func (k *Keeper) remove(a *account, now time.Time, s *Stream, clean bool) {
 	k.recall(a, s)
 	k.abandon(a, now, s, clean)
 	k.release(s, a)
+	for _, t := range a.streams { // what s had may be older than what is about to be written
+		k.recall(a, t)
+	}
 }
 
 // abandon puts the packets that were on s alone into the backlog.

@@ -45,6 +45,10 @@ type candidates struct {
 	oldest  candidate
 	nearest candidate
 
+	// Of those with a copy on the receipt's own stream that is not answered, the one
+	// that was first delivered at all.
+	here candidate
+
 	// Of those whose copies for the resource are all answered, the one that was
 	// delivered last.
 	repeated *entry
@@ -75,7 +79,10 @@ func (s *shard) candidates(r *Receipt) (all candidates) {
 		}
 		all.count++
 		all.any = e
-		first, open := e.copiesTo(r.Resource)
+		first, open, here := e.copiesTo(r.Resource, r.Stream)
+		if here {
+			all.here.keep(candidate{e, open, e.orders.first})
+		}
 		switch {
 		case open >= 0:
 			all.oldest.keep(candidate{e, open, e.orders.first})
@@ -94,10 +101,13 @@ func (s *shard) candidates(r *Receipt) (all candidates) {
 //
 // A finished packet absorbs it. One that still waits must also be the one that this
 // resource saw first: if it saw two messages with one id in another order than that
-// of their first delivery, nobody knows which of them it means.
+// of their first delivery, nobody knows which of them it means. Nor does anybody if
+// another message with this id is on the stream that the receipt came on, and this
+// one is not: its copy may have gone down with an older stream.
 func (all *candidates) answer() match {
 	oldest := all.oldest
-	if oldest.entry.state != tombstone && all.nearest.entry != oldest.entry {
+	elsewhere := all.here.entry != nil && all.here.entry != oldest.entry
+	if oldest.entry.state != tombstone && (elsewhere || all.nearest.entry != oldest.entry) {
 		return match{verdict: Ambiguous, copy: -1}
 	}
 	return match{verdict: verdictOn(oldest.entry), entry: oldest.entry, copy: oldest.copy}
@@ -114,10 +124,11 @@ func verdictOn(e *entry) Verdict {
 	return Absorbed
 }
 
-// copiesTo returns the index of the first copy that went to a resource, and of the
-// first one of them that is not answered; -1 if there is none.
-func (e *entry) copiesTo(resource string) (first, open int) {
-	first = -1
+// copiesTo returns the index of the first copy that went to a resource, and of one
+// of them that is not answered: if there is any on the given stream one of those,
+// which here reports, and else the first. The index is -1 if there is none.
+func (e *entry) copiesTo(resource string, stream uint64) (first, open int, here bool) {
+	first, open = -1, -1
 	for i := range e.packet.Copies {
 		copy := &e.packet.Copies[i]
 		if copy.Resource != resource {
@@ -126,9 +137,13 @@ func (e *entry) copiesTo(resource string) (first, open int) {
 		if first < 0 {
 			first = i
 		}
-		if !copy.Acked {
-			return first, i
+		switch {
+		case copy.Acked:
+		case stream != 0 && copy.Stream == stream:
+			return first, i, true
+		case open < 0:
+			open = i
 		}
 	}
-	return first, -1
+	return first, open, false
 }

@@ -12,6 +12,7 @@ import "time"
 type Receipt struct {
 	To       string // the account that was authenticated on the stream: the recipient
 	Resource string // the resource of that stream
+	Stream   uint64 // the caller's number for that stream, 0 if it is not known
 	From     string // the address that it is sent to: the sender's, full or bare
 	ID       string // the id of the message that it names
 }

@@ -76,13 +76,4 @@ func BenchmarkMessage(b *testing.B) {
 			s.Receive(answer)
 		}
 	})
-	b.Run("wrapped WriteStanza of a presence", func(b *testing.B) {
-		s := wrapped(b)
-		presence := []byte("<presence from='romeo@montague.lit/orchard'/>")
-		b.ReportAllocs()
-		for b.Loop() {
-			for s.WriteStanza(context.Background(), presence) != nil {
-			}
-		}
-	})
 }

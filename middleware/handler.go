@@ -20,8 +20,9 @@ import (
 
 // Serve handles what comes in from the client until the stream ends, as the Serve
 // of xmpp.Session does with Handler(h), and then closes the session. It returns
-// nil if the client has closed its stream in order. If the session was ended from
-// our side the error says why.
+// nil if the client has closed its stream in order. If the session was ended by
+// the Keeper, a stalled write or a bad stanza the error says so; after a Close of
+// ours it is that of reading from a closed connection.
 func (s *Session) Serve(h xmpp.Handler) error {
 	err := s.Session.Serve(s.Handler(h))
 	if err == nil && !s.options.WebSocket {
@@ -55,7 +56,8 @@ func (s *Session) Serve(h xmpp.Handler) error {
 // then waits while the queue is full, but not once it has begun to answer the
 // IQ, when it gets an error that wraps untilack.ErrBusy instead. An answer to an
 // IQ follows what was queued before it, by way of the embedded session, and holds
-// up what is queued until next returns.
+// up what is queued until next returns. It may overtake messages that the Keeper
+// has put behind older ones.
 func (s *Session) Handler(next xmpp.Handler) xmpp.Handler {
 	if next == nil {
 		next = xmpp.HandlerFunc(func(xmlstream.TokenReadEncoder, *xml.StartElement) error { return nil })
