@@ -152,11 +152,16 @@ func (k *Keeper) actionFailed(a *account, now time.Time, e *Effect, err error) {
 	k.note(a, Event{Time: now, Reason: ActionFailed, Sender: e.Packet.Key.From, ID: e.Packet.Key.ID, Err: err})
 	k.config.Logger.Warn("untilack: action failed", "recipient", a.bare, "id", e.Packet.Key.ID, "error", err)
 	wait := k.retryWait(a)
-	if e.Reason == Acted && k.hasPlace(a, e.Packet) {
-		wait = 0
-		a.push(item{ref: e.ref, received: e.Packet.Received})
+	if e.Reason != Acted {
+		k.giveBack(a, now, e, wait)
+		return
 	}
-	k.giveBack(a, now, e, wait)
+	// Those that came later wait with it, or what they are stored as would overtake.
+	a.hold = now.Add(wait)
+	k.timers.add(timer{at: a.hold, account: a.bare, kind: holdTimer})
+	k.giveBack(a, now, e, 0)
+	a.push(item{ref: e.ref, received: e.Packet.Received})
+	k.recall(a, nil)
 }
 
 // retryWait returns the wait after a failure, which grows with each in a row.
@@ -175,6 +180,10 @@ func (k *Keeper) beginStore(a *account, e *Effect) bool {
 		return false
 	}
 	e.Packet = p
+	if e.Reason == Admitted {
+		e.Rows, e.refs = []actions.Row{row(p)}, []cache.Ref{e.ref}
+		return true
+	}
 	e.Rows, e.refs = k.unsaved(a, maxRows)
 	return len(e.Rows) > 0
 }
@@ -206,7 +215,11 @@ func (k *Keeper) finishStore(a *account, now time.Time, e *Effect, r Result) {
 	}
 	p, waits := k.cache.Get(e.ref)
 	switch {
-	case !waits || e.Reason != Kept:
+	case !waits:
+	case e.Reason == Admitted:
+		k.cache.Mark(e.ref, 0, cache.Held)
+		a.push(item{ref: e.ref, received: p.Received})
+	case e.Reason != Kept:
 	case !p.Marks.Has(cache.Stored):
 		k.again(now, e.ref, k.retryWait(a))
 	case len(a.streams) == 0:

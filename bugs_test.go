@@ -75,8 +75,6 @@ func TestAStreamIsLookedAfterOnceAckWaitIsOverNotPersistAfter(t *testing.T) {
 	}
 }
 
-// B05
-
 // B06
 func TestPersistAfterCountsForWhatWaitsInTheBacklogToo(t *testing.T) {
 	s := newStage(t, untilack.Config{Store: lasting, PersistAfter: 100 * time.Millisecond})
@@ -452,7 +450,7 @@ func TestOfflineMailKeepsTheOrderOfThePair(t *testing.T) {
 	s.Close(s.now, stream, false)
 	act := s.beginA(untilack.RunAction)
 	s.now = s.now.Add(time.Second)
-	if err := s.offline(chat("m2")); !errors.Is(err, untilack.ErrLater) { // the store has not answered yet
+	if _, _, err := s.Away(s.now, []byte(chat("m2"))); !errors.Is(err, untilack.ErrLater) { // the store has not answered yet
 		t.Fatalf("m2 does not wait for m1: %v", err)
 	}
 	s.Finish(s.now, act, s.call(act))
@@ -525,4 +523,26 @@ func TestTimedAttemptsIntoAStreamThatProvesDeadDoNotCount(t *testing.T) {
 	s.Close(s.now, stream, false)
 	s.work()
 	s.stores("m1")
+}
+
+// B42
+func TestAwayWaitsForWhatIsStillToBeWritten(t *testing.T) {
+	s := newStage(t, untilack.Config{Window: 1})
+	if err := s.offline(chat("m1")); err != nil {
+		t.Fatal(err)
+	}
+	stream := s.enter(throne, nil)
+	list := s.beginA(untilack.ListRows)
+	s.deliver(stream, chat("m2"))
+	s.Finish(s.now, list, s.call(list)) // m1 is to be written, m2 waits for room
+	s.Presence(s.now, stream, true, -1)
+	s.now = s.now.Add(time.Second)
+	if _, _, err := s.Away(s.now, []byte(chat("m3"))); !errors.Is(err, untilack.ErrLater) {
+		t.Errorf("older messages are not stored yet: %v, want ErrLater", err)
+	}
+	s.work()
+	if err := s.offline(chat("m3")); err != nil {
+		t.Fatal(err)
+	}
+	s.stores("m1", "m2", "m3")
 }

@@ -247,7 +247,7 @@ func (k *Keeper) Finish(now time.Time, e *Effect, r Result) {
 // isAct reports whether an effect puts a packet that is in no other place: what
 // came later has to wait for it.
 func (e *Effect) isAct() bool {
-	return e.Kind == RunAction && e.Reason != Redelivered || e.Kind == StoreRows && e.Reason == Kept
+	return e.Kind == RunAction && e.Reason != Redelivered || e.Kind == StoreRows
 }
 
 // over takes note that an effect is over.

@@ -101,6 +101,7 @@ type account struct {
 	busy     bool                   // whether one of them is under way
 	acting   time.Time              // when the packet was received that an action decides about
 	acts     int                    // actions and the like that are queued or under way
+	hold     time.Time              // until when no action is run, for one has failed; zero: none has
 	idle     chan struct{}          // closed when there are none any more; nil if nobody waits
 	failures int                    // of actions and store calls, one after the other
 
@@ -142,7 +143,7 @@ func (k *Keeper) enter(bare string) *account {
 func (k *Keeper) leave(a *account) {
 	events := a.events
 	a.events = nil
-	if a.acts == 0 && a.idle != nil {
+	if a.idle != nil && a.settled() {
 		close(a.idle)
 		a.idle = nil
 	}
@@ -160,6 +161,9 @@ func (k *Keeper) leave(a *account) {
 		k.config.Watch(e)
 	}
 }
+
+// settled reports whether no action is to decide about an older packet.
+func (a *account) settled() bool { return a.acts == 0 && a.hold.IsZero() }
 
 // tidy forgets an account of which nothing is left.
 func (a *account) tidy() {
@@ -190,11 +194,16 @@ func (a *account) reread() {
 	a.rows = rowCursor{more: true, again: a.rows.reading, reading: a.rows.reading, failed: a.rows.failed}
 }
 
-// firstReceived returns now, or a little later where the clock stood still: the
+// firstReceived returns now, or a little later for messages of one instant: the
 // order of first receipt is the order of every redelivery.
 func (a *account) firstReceived(now time.Time) time.Time {
-	if !now.After(a.shard.received) {
-		now = a.shard.received.Add(1)
+	latest := a.shard.received
+	switch behind := latest.Sub(now); {
+	case behind < 0:
+	case behind < time.Millisecond:
+		now = latest.Add(1)
+	default:
+		return now // it came a while ago, and had to wait
 	}
 	a.shard.received = now
 	return now

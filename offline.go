@@ -23,26 +23,39 @@ var ErrRefused = errors.New("untilack: message refused")
 // message need not ask for a receipt. It runs the chain of actions at once, but
 // for the last one, which is there to end what cannot be kept: that is for the
 // caller to know. So after a nil error the message is as safe as the action that
-// took it makes it.
+// took it makes it. It takes no longer than Config.ActionTimeout, and needs Run to
+// be running.
 //
 // If a stream has opened in the meantime the message goes there.
 func (k *Keeper) Offline(ctx context.Context, stanza []byte) error {
-	p, online, idle, err := k.away(time.Now(), stanza)
-	for errors.Is(err, ErrLater) {
+	ctx, cancel := context.WithTimeout(ctx, k.config.ActionTimeout)
+	defer cancel()
+	came := time.Now()
+	p, online, idle, err := k.away(came, stanza)
+	for idle != nil {
 		select {
 		case <-idle:
 		case <-ctx.Done():
-			return ctx.Err()
+			k.counts[Refused].Add(1)
+			return fmt.Errorf("%w: older messages come first: %w", ErrRefused, ctx.Err())
 		}
-		p, online, idle, err = k.away(time.Now(), stanza)
+		if online {
+			return nil
+		}
+		p, online, idle, err = k.away(came, stanza)
 	}
 	if err != nil || online {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, k.config.ActionTimeout)
-	defer cancel()
-	outcome, err := k.keepers.Act(ctx, p)
-	return k.Taken(time.Now(), p, outcome, err)
+	c := callee{kind: RunAction, recipient: p.Key.To}
+	if k.stuck.has(c, k.config.Workers) {
+		return k.Taken(time.Now(), p, actions.Pass, ErrOverran)
+	}
+	r := k.limited(ctx, c, k.config.ActionTimeout, func(ctx context.Context) (r Result) {
+		r.Outcome, r.Err = k.keepers.Act(ctx, p)
+		return r
+	})
+	return k.Taken(time.Now(), p, r.Outcome, r.Err)
 }
 
 // ErrLater is returned by Away while actions decide about older messages of the
@@ -51,9 +64,9 @@ var ErrLater = errors.New("untilack: older messages come first")
 
 // Away is the event that a message came for a recipient who is not online. The
 // packet it returns is for the chain of actions; then comes Taken. It reports
-// online, with nothing more to do, if a stream has opened and the message is one
-// that can not be mail. After ErrLater it is to be called again when the next
-// effect is finished.
+// online, with nothing more to do, if a stream has opened that takes it. After
+// ErrLater it is to be called again, with the same time, when an effect is
+// finished or a Tick is over.
 func (k *Keeper) Away(now time.Time, stanza []byte) (p cache.Packet, online bool, err error) {
 	p, online, _, err = k.away(now, stanza)
 	return p, online, err
@@ -70,29 +83,46 @@ func (k *Keeper) away(now time.Time, stanza []byte) (p cache.Packet, online bool
 		k.counts[Refused].Add(1)
 		return p, false, nil, fmt.Errorf("%w: %s", ErrRefused, d.admit.Why)
 	}
+	if k.config.Blocked(to.bare, d.packet.Key.From) {
+		k.counts[Refused].Add(1)
+		return p, false, nil, fmt.Errorf("%w: blocked", ErrRefused)
+	}
 	a := k.enter(to.bare)
 	defer k.leave(a)
-	if a.acts > 0 {
-		if a.idle == nil {
-			a.idle = make(chan struct{})
-		}
-		return p, false, a.idle, ErrLater
+	if !a.settled() {
+		return p, false, a.whenIdle(), ErrLater
 	}
 	p = a.stamp(now, d)
-	if !k.hasPlace(a, p) || actions.MayStore(p, k.lasting) {
-		return p, false, nil, nil // a stream that has opened reads it from the store
+	if !k.hasPlace(a, p) {
+		return p, false, nil, nil
 	}
-	ref, err := k.cache.Put(now, p, 0)
+	first := k.persistsFirst(p)
+	if first {
+		p.Marks |= cache.Held
+	}
+	ref, err := k.put(now, p, k.queuedWait())
 	switch {
 	case errors.Is(err, cache.ErrDuplicate):
 	case err != nil:
-		return p, false, nil, nil
+		return p, false, nil, nil // mail, which the stream gets in its turn
+	case first:
+		k.notePacket(a, now, Admitted, nil, p.Key)
+		k.enqueue(a, &Effect{Kind: StoreRows, Reason: Admitted, ref: ref})
+		return p, true, a.whenIdle(), nil
 	default:
 		k.notePacket(a, now, Admitted, nil, p.Key)
 		a.push(item{ref: ref, received: p.Received})
 		k.place(a, now)
 	}
 	return p, true, nil, nil
+}
+
+// whenIdle returns what is closed when no action is to decide any more.
+func (a *account) whenIdle() <-chan struct{} {
+	if a.idle == nil {
+		a.idle = make(chan struct{})
+	}
+	return a.idle
 }
 
 // Taken is the event that the chain of actions has decided about a packet from

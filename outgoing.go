@@ -72,15 +72,14 @@ func (k *Keeper) Outgoing(now time.Time, s *Stream, stanza []byte) Admission {
 		return k.overflow(a, now, s, p, d.admit)
 	}
 	wait := k.firstWait(p)
-	if queue && !k.persistsLater() {
-		wait = 0
+	if queue {
+		wait = k.queuedWait()
 	}
-	persist := k.persist && k.config.PersistAfter == 0 && actions.MayKeep(p, k.lasting)
+	persist := k.persistsFirst(p)
 	if persist {
 		p.Marks |= cache.Held
 	}
-	ref, err := k.cache.Put(now, p, wait)
-	k.wakeAt(now, wait)
+	ref, err := k.put(now, p, wait)
 	switch {
 	case err == nil:
 		k.notePacket(a, now, Admitted, s, p.Key)

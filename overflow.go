@@ -59,7 +59,7 @@ func (k *Keeper) overflowed(a *account, now time.Time, s *Stream, p cache.Packet
 // have room again.
 func (k *Keeper) uncovered(a *account, now time.Time, s *Stream, p cache.Packet, why string) Admission {
 	queue := k.behind(a, s)
-	ref, err := k.cache.Put(now, p, 0)
+	ref, err := k.put(now, p, k.queuedWait())
 	if err != nil {
 		k.notePacket(a, now, Uncovered, s, p.Key)
 		return Admission{Verdict: Write, Why: "no room"}

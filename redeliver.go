@@ -42,6 +42,9 @@ func (k *Keeper) collect(a *account) {
 // with room, or the chain of actions if no stream may have it. What has to wait
 // for room stays, and so does all that comes after it on the same stream.
 func (k *Keeper) place(a *account, now time.Time) {
+	if !now.Before(a.hold) {
+		a.hold = time.Time{}
+	}
 	k.readRows(a)
 	if len(a.backlog) == 0 {
 		return
@@ -63,7 +66,7 @@ func (k *Keeper) place(a *account, now time.Time) {
 			continue
 		}
 		it.target = s
-		if !slices.Contains(full, s) {
+		if s != nil && !slices.Contains(full, s) {
 			full = append(full, s)
 		}
 		a.backlog[kept] = it
@@ -98,6 +101,8 @@ func (k *Keeper) placeOne(a *account, now time.Time, it item, full []*Stream) (s
 		return nil, false
 	case k.mustEnd(a, now, p, false):
 		return nil, false
+	case s == nil && !a.hold.IsZero():
+		return nil, true
 	case s == nil:
 		k.actOn(a, now, p)
 		return nil, false
@@ -139,15 +144,19 @@ func (k *Keeper) choose(a *account, it item, p cache.Packet) (*Stream, bool) {
 	return nil, true
 }
 
-// recall puts the packets of writes that have not begun back into the backlog, so
-// that nothing overtakes them.
+// recall puts the packets of writes to s that have not begun back into the backlog,
+// so that nothing overtakes them; with nil, those of actions.
 func (k *Keeper) recall(a *account, s *Stream) {
 	a.queue = slices.DeleteFunc(a.queue, func(e *Effect) bool {
-		if e.Kind != WriteStanza || e.Stream != s {
+		switch {
+		case s != nil && e.Kind == WriteStanza && e.Stream == s:
+			s.queued--
+		case s == nil && e.Kind == RunAction && e.Reason == Acted:
+			a.acts--
+		default:
 			return false
 		}
 		e.off = true
-		s.queued--
 		if p, ok := k.cache.Get(e.ref); ok && e.wait == 0 {
 			it := item{ref: e.ref, received: p.Received}
 			if e.bound {
@@ -165,7 +174,7 @@ func (k *Keeper) mustEnd(a *account, now time.Time, p cache.Packet, timed bool) 
 	switch {
 	case !p.Expires.IsZero() && !now.Before(p.Expires):
 		k.finish(a, now, p, Expired, nil)
-	case p.Marks&(cache.Delivered|cache.Restored) != 0 && k.config.Blocked(a.bare, p.Key.From):
+	case k.config.Blocked(a.bare, p.Key.From):
 		k.finish(a, now, p, Purged, nil)
 	case timed || p.Attempt < k.maxAttempts(p):
 		return false

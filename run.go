@@ -28,6 +28,12 @@ func (k *Keeper) again(now time.Time, ref cache.Ref, wait time.Duration) bool {
 	return k.cache.Again(now, ref, wait)
 }
 
+// put puts a packet, and sees to it that Run knows of its deadline.
+func (k *Keeper) put(now time.Time, p cache.Packet, wait time.Duration) (cache.Ref, error) {
+	k.wakeAt(now, wait)
+	return k.cache.Put(now, p, wait)
+}
+
 // wakeAt wakes Run if it would sleep past a deadline.
 func (k *Keeper) wakeAt(now time.Time, wait time.Duration) {
 	if wait > 0 && now.Add(wait).UnixNano() < k.sleeping.Load() {

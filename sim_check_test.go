@@ -70,7 +70,7 @@ func (s *sim) check() {
 			if !waits && !stored && !s.withHost(l) && !(l.hurt && l.kind.marks.Has(cache.Volatile)) {
 				s.breach("no loss", "%s is nowhere, and nobody has read it", l)
 			}
-			if s.config.PersistAfter == 0 && !stored && !l.hurt && !l.kind.marks.Has(cache.Volatile) && !s.withHost(l) {
+			if s.config.PersistAfter == 0 && !stored && w.State != untilack.InStore && !l.hurt && !l.kind.marks.Has(cache.Volatile) && !s.withHost(l) {
 				s.breach("store first", "%s is not in the store: %s", l, w.State)
 			}
 			if waits && w.Stored && !stored && !l.hurt && !s.onItsWay(l) {
@@ -166,7 +166,7 @@ func (s *sim) checkOrder(to *line, l *letter) {
 		}
 		w, waits := waiting[older.name()]
 		switch {
-		case waits && w.State == untilack.InBacklog:
+		case waits && w.State == untilack.InBacklog && !s.worn:
 			s.breach("order", "%s overtakes %s, which waits for its turn", l, older)
 		case !waits && rows[older.stanza] && !s.worn:
 			s.breach("order", "%s overtakes %s, which is in the store", l, older)
@@ -181,7 +181,9 @@ func (s *sim) curtain() {
 	s.faults = false
 	for len(s.held)+len(s.away) > 0 {
 		s.store1()
+		s.work(3)
 		s.check()
+		s.pass(time.Second)
 	}
 	for _, p := range s.people {
 		for _, l := range append([]*line(nil), p.lines...) {

@@ -287,15 +287,17 @@ func (s *sim) put(to *line, stanza string) error {
 
 // leave is a message's way when nobody is online.
 func (s *sim) leave(l *letter) {
-	p, online, err := s.keeper.Away(s.now, []byte(l.stanza))
+	p, online, err := s.keeper.Away(l.received, []byte(l.stanza))
 	s.note("%s finds nobody: online %v, %v", l, online, err)
 	switch {
+	case errors.Is(err, untilack.ErrLater):
+		s.away = append(s.away, &leaving{letter: l, later: true})
 	case err != nil:
 		l.untracked = true
 	case online:
 		l.kept = true
 	default:
-		s.away = append(s.away, &leaving{l, p})
+		s.away = append(s.away, &leaving{letter: l, packet: p})
 	}
 }
 
@@ -307,6 +309,14 @@ func (s *sim) store1() {
 	case len(s.away) > 0:
 		w := s.away[0]
 		s.away = s.away[1:]
+		if w.later && s.blocks(w.letter.to.bare, w.letter.sender) {
+			w.letter.untracked = true
+			return
+		}
+		if w.later {
+			s.leave(w.letter)
+			return
+		}
 		outcome, err := s.keep(background, w.packet)
 		err = s.keeper.Taken(s.now, w.packet, outcome, err)
 		s.note("%s is taken: %v %v", w.letter, outcome, err)

@@ -143,6 +143,7 @@ type holding struct {
 type leaving struct {
 	letter *letter
 	packet cache.Packet
+	later  bool // whether the Keeper has asked for patience
 }
 
 // A dice is a source of decisions. When it is used up it always says 0.

@@ -262,6 +262,12 @@ func (s *sim) crash() {
 		for _, l := range slices.Clone(p.lines) {
 			s.gone(l)
 		}
+		waiting := s.waiting(p)
+		for _, l := range s.letters {
+			if w, waits := waiting[l.name()]; waits && w.State == untilack.InStore && l.to == p {
+				l.untracked = true // nor was the sender of one whose row is not there yet
+			}
+		}
 	}
 	for _, l := range s.letters {
 		l.mail, l.line = true, nil

@@ -101,6 +101,13 @@ func (s *stage) deliver(stream *untilack.Stream, stanza string) untilack.Verdict
 func (s *stage) offline(stanza string) error {
 	s.t.Helper()
 	p, online, err := s.Away(s.now, []byte(stanza))
+	for range 10 {
+		if !errors.Is(err, untilack.ErrLater) {
+			break
+		}
+		s.work()
+		p, online, err = s.Away(s.now, []byte(stanza))
+	}
 	if err != nil || online {
 		return err
 	}

@@ -121,9 +121,11 @@ func (k *Keeper) Presence(now time.Time, s *Stream, available bool, priority int
 	}
 	before := s.usable()
 	s.away, s.priority = !available, priority
+	if !s.usable() {
+		k.recall(a, s)
+	}
 	if !available {
 		s.abandoned = s.sent
-		k.recall(a, s)
 		k.abandon(a, now, s, true)
 	}
 	if !before && s.usable() {

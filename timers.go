@@ -24,6 +24,7 @@ const (
 	probeTimer timerKind = iota // a probe was not answered
 	busyTimer                   // a busy stream is tried again
 	rowsTimer                   // a failed read of the store is tried again
+	holdTimer                   // actions are tried again
 )
 
 type timer struct {

@@ -7,6 +7,7 @@ package untilack
 import (
 	"time"
 
+	"github.com/untilack/untilack/actions"
 	"github.com/untilack/untilack/cache"
 )
 
@@ -16,6 +17,21 @@ func (k *Keeper) firstWait(p cache.Packet) time.Duration {
 		return k.config.PersistAfter
 	}
 	return k.ackWait(p.Sum)
+}
+
+// queuedWait returns how long a packet that waits for its turn is left alone: until
+// it is to be written to the store, or for ever.
+func (k *Keeper) queuedWait() time.Duration {
+	if k.persistsLater() {
+		return k.config.PersistAfter
+	}
+	return 0
+}
+
+// persistsFirst reports whether p is written to the store before its first byte goes
+// to the recipient.
+func (k *Keeper) persistsFirst(p cache.Packet) bool {
+	return k.persist && k.config.PersistAfter == 0 && actions.MayKeep(p, k.lasting)
 }
 
 // persistsLater reports whether packets are written to the store a while after
