@@ -45,6 +45,7 @@ func (k *Keeper) beginAction(a *account, now time.Time, e *Effect) bool {
 	switch {
 	case ok && e.isAct():
 		a.acting = p.Received
+		e.Packet.Attempt += a.asked[p.Seq]
 	case ok: // what was sent on this stream is what counts here
 		e.Packet.Attempt = a.copiesOnLive(p) - 1
 	}
@@ -86,7 +87,7 @@ func (k *Keeper) finishAction(a *account, now time.Time, e *Effect, r Result) {
 			k.examine(a, now, waiting)
 		}
 	case again:
-		k.cache.Count(e.ref)
+		a.asked[e.ref.Seq]++
 		k.giveBack(a, now, e, wait)
 	case r.Outcome.IsDone() || e.Reason == Unconfirmed:
 		k.acted(a, now, e, r.Outcome)
@@ -133,6 +134,7 @@ func (k *Keeper) acted(a *account, now time.Time, e *Effect, outcome actions.Out
 		k.cache.Mark(e.ref, cache.Stored, 0)
 		p.Marks |= cache.Stored
 	}
+	delete(a.asked, e.ref.Seq)
 	late, ok := k.cache.Drop(now, e.ref)
 	if !ok { // it was blocked meanwhile
 		k.withdraw(a, p)

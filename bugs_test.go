@@ -546,3 +546,42 @@ func TestAwayWaitsForWhatIsStillToBeWritten(t *testing.T) {
 	}
 	s.stores("m1", "m2", "m3")
 }
+
+// B44
+func TestTwoOverflowsAtOnceKeepTheOrder(t *testing.T) {
+	s := newStage(t, untilack.Config{Window: 1, Cache: &cache.Options{Limits: cache.Limits{RecipientPackets: 2}}})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.deliver(stream, chat("m1"))
+	s.deliver(stream, chat("m2"))
+	first := s.Outgoing(s.now, stream, []byte(message("chat", york, richard, "m3", speech)))
+	second := s.Outgoing(s.now, stream, []byte(chat("m4")))
+	secondErrs := s.store.Put(t.Context(), second.Rows...)
+	firstErrs := s.store.Put(t.Context(), first.Rows...)
+	s.Persisted(s.now, stream, second, secondErrs)
+	s.Persisted(s.now, stream, first, firstErrs)
+	s.Close(s.now, stream, false)
+	s.work()
+	next := s.enter(crown, nil)
+	for range 5 {
+		s.work()
+		for _, stanza := range s.wrote[next] {
+			s.Incoming(s.now, next, []byte(receiptTo(attribute(stanza, "from"), attribute(stanza, "id"))))
+		}
+	}
+	s.sees(next, "m1", "m2", "m4", "m3")
+}
+
+// B45
+func TestAnActionThatAsksForTimeUsesUpNoRedeliveries(t *testing.T) {
+	asks := actions.Func(func(ctx, packet) (actions.Outcome, error) { return actions.Again(time.Minute), nil })
+	s := newStage(t, untilack.Config{Actions: []actions.Action{asks, actions.Drop{}}})
+	first := s.enter(throne, nil)
+	s.work()
+	s.deliver(first, chat("m1"))
+	s.Close(s.now, first, false)
+	s.pass(time.Hour)
+	second := s.enter(crown, nil)
+	s.work()
+	s.sees(second, "m1")
+}

@@ -68,9 +68,10 @@ type Config struct {
 	// and not acknowledged, or that no action takes. Default: 24 h.
 	Retention time.Duration
 
-	// MaxAttempts is how many redeliveries may be read without a receipt before
-	// the last action ends the packet. An attempt into a stream that proved dead
-	// does not count. At most 5. Default: 3.
+	// MaxAttempts is how many redeliveries may go without a receipt before the last
+	// action ends the packet. One counts if its copy was read, or its client closed
+	// the stream in order, which says as much; one into a stream that broke or
+	// proved dead does not. At most 5. Default: 3.
 	MaxAttempts int
 
 	// Window is how many redelivered packets a stream may have before it that

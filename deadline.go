@@ -189,7 +189,7 @@ func (k *Keeper) beginProbe(a *account, now time.Time, e *Effect) bool {
 	e.Probe = id
 	e.Stanza = fmt.Appendf(nil, "<iq type='get' id='%s' from='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>",
 		id, k.config.Domain, escape(s.address.full))
-	k.timers.add(timer{at: now.Add(k.config.ProbeWait), stream: s, kind: probeTimer, probe: id})
+	k.timers.add(timer{at: now.Add(k.config.ProbeWait), stream: s, kind: probeTimer, probe: id, mark: s.read})
 	k.note(a, Event{Time: now, Reason: Probed, Resource: s.address.resource})
 	return true
 }
@@ -237,6 +237,11 @@ func (k *Keeper) fire(now time.Time, t timer) {
 	switch t.kind {
 	case probeTimer:
 		if t.stream.ended || t.stream.probe.id != t.probe {
+			return
+		}
+		if t.stream.read > t.mark { // it acknowledges: the probe is still on its way
+			t.at, t.mark = now.Add(k.config.ProbeWait), t.stream.read
+			k.timers.add(t)
 			return
 		}
 		k.config.Logger.Info("untilack: stream did not answer", "address", t.stream.address.full)

@@ -73,6 +73,7 @@ func (k *Keeper) settle(now time.Time, s *Stream, m *receipts.Message, id string
 	}
 	switch settlement.Verdict {
 	case cache.Settled:
+		delete(a.asked, settlement.Packet.Seq)
 		k.notePacket(a, now, reason, s, key)
 		k.acknowledged(a, now, s, settlement)
 		k.withdraw(a, settlement.Packet)
@@ -125,6 +126,7 @@ func (k *Keeper) finish(a *account, now time.Time, p cache.Packet, r Reason, s *
 	if _, ok := k.cache.Drop(now, p.Ref()); !ok {
 		return
 	}
+	delete(a.asked, p.Seq)
 	k.notePacket(a, now, r, s, p.Key)
 	k.withdraw(a, p)
 }

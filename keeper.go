@@ -102,6 +102,7 @@ type account struct {
 	acting   time.Time              // when the packet was received that an action decides about
 	acts     int                    // actions and the like that are queued or under way
 	hold     time.Time              // until when no action is run, for one has failed; zero: none has
+	asked    map[uint64]int         // how often an action asked for more time, by Seq
 	idle     chan struct{}          // closed when there are none any more; nil if nobody waits
 	failures int                    // of actions and store calls, one after the other
 
@@ -133,7 +134,7 @@ func (k *Keeper) enter(bare string) *account {
 	sh.Lock()
 	a, ok := sh.accounts[bare]
 	if !ok {
-		a = &account{bare: bare, shard: sh, listed: make(map[uint64]int), deleting: make(map[cache.Identity]int), rows: rowCursor{more: true}}
+		a = &account{bare: bare, shard: sh, listed: make(map[uint64]int), deleting: make(map[cache.Identity]int), asked: make(map[uint64]int), rows: rowCursor{more: true}}
 		sh.accounts[bare] = a
 	}
 	return a

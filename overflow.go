@@ -30,7 +30,6 @@ func (k *Keeper) overflow(a *account, now time.Time, s *Stream, p cache.Packet, 
 	if !a.spilling {
 		rows, refs = k.unsaved(a, math.MaxInt)
 	}
-	a.spilling = s.usable()
 	return Admission{
 		Verdict: Persist, Kept: true, Why: admit.Why,
 		Rows: append(rows, row(p)), older: refs, overflow: true,
@@ -49,6 +48,7 @@ func (k *Keeper) overflowed(a *account, now time.Time, s *Stream, p cache.Packet
 		admission.Verdict = Write
 		return admission
 	}
+	a.spilling = true
 	a.reread()
 	k.place(a, now)
 	admission.Verdict = Queue

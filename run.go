@@ -24,13 +24,13 @@ var ErrDetached = errors.New("untilack: stream has no connection")
 
 // again sets a new deadline, and sees to it that Run knows of it.
 func (k *Keeper) again(now time.Time, ref cache.Ref, wait time.Duration) bool {
-	k.wakeAt(now, wait)
+	defer k.wakeAt(now, wait)
 	return k.cache.Again(now, ref, wait)
 }
 
 // put puts a packet, and sees to it that Run knows of its deadline.
 func (k *Keeper) put(now time.Time, p cache.Packet, wait time.Duration) (cache.Ref, error) {
-	k.wakeAt(now, wait)
+	defer k.wakeAt(now, wait)
 	return k.cache.Put(now, p, wait)
 }
 
@@ -186,9 +186,13 @@ func (k *Keeper) limited(ctx context.Context, c callee, limit time.Duration, f f
 }
 
 // Drain hands all that waits in memory over to the store, for a server that
-// stops: call it after Run has returned and the streams are closed. It returns
-// the packets that no store may keep or that this one did not take.
+// stops: call it after Run has returned and the streams are closed. What Run has
+// left undone is done first. It returns the packets that no store may keep or that
+// this one did not take.
 func (k *Keeper) Drain(ctx context.Context) (left []cache.Packet, err error) {
+	for e, ok := k.Next(); ok && ctx.Err() == nil; e, ok = k.Next() {
+		k.carryOut(ctx, e)
+	}
 	var batch []cache.Packet
 	flush := func() {
 		unsaved, putErr := k.save(ctx, batch)

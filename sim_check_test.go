@@ -61,16 +61,16 @@ func (s *sim) check() {
 			}
 			w, waits := waiting[l.name()]
 			stored := rows[l.stanza]
-			if stored && l.kind.marks.Has(cache.Volatile) {
+			if stored && l.kind.marks.Has(cache.Volatile) && !s.volatile {
 				s.breach("never stored", "%s stands in a store that lasts", l)
 			}
 			if !l.kept || s.over(l) {
 				continue
 			}
-			if !waits && !stored && !s.withHost(l) && !(l.hurt && l.kind.marks.Has(cache.Volatile)) {
+			if !waits && !stored && !s.withHost(l) && !(l.hurt && s.mustNotBeStored(l)) {
 				s.breach("no loss", "%s is nowhere, and nobody has read it", l)
 			}
-			if s.config.PersistAfter == 0 && !stored && w.State != untilack.InStore && !l.hurt && !l.kind.marks.Has(cache.Volatile) && !s.withHost(l) {
+			if s.config.PersistAfter == 0 && !stored && w.State != untilack.InStore && !l.hurt && !s.mustNotBeStored(l) && !s.withHost(l) {
 				s.breach("store first", "%s is not in the store: %s", l, w.State)
 			}
 			if waits && w.Stored && !stored && !l.hurt && !s.onItsWay(l) {
@@ -80,6 +80,8 @@ func (s *sim) check() {
 	}
 	s.checkBounds()
 }
+
+func (s *sim) mustNotBeStored(l *letter) bool { return l.kind.marks.Has(cache.Volatile) && !s.volatile }
 
 // onItsWay reports whether the host is about to store a letter.
 func (s *sim) onItsWay(l *letter) bool {
@@ -168,6 +170,7 @@ func (s *sim) checkOrder(to *line, l *letter) {
 		switch {
 		case waits && w.State == untilack.InBacklog && !s.worn:
 			s.breach("order", "%s overtakes %s, which waits for its turn", l, older)
+		case l.mailed && older.written > 0: // that was on a live stream when this was stored
 		case !waits && rows[older.stanza] && !s.worn:
 			s.breach("order", "%s overtakes %s, which is in the store", l, older)
 		}

@@ -36,7 +36,7 @@ func (s *sim) step() {
 		s.store1()
 	case 13, 14:
 		s.pass([]time.Duration{time.Millisecond, 200 * time.Millisecond, time.Second, 6 * time.Second,
-			31 * time.Second, 3 * time.Minute, time.Hour}[s.dice.of(7)])
+			31 * time.Second, 3 * time.Minute, time.Hour, 25 * time.Hour}[s.dice.of(8)])
 	case 15:
 		if s.dice.one(4) {
 			s.forge(p)
@@ -101,7 +101,7 @@ func (p *person) on(resource string) *line {
 func (s *sim) connect(p *person) {
 	d := s.dice
 	l := &line{person: p, resource: []string{"a", "b", "c"}[d.of(3)], priority: d.of(3) - d.of(2), away: d.one(8)}
-	l.manners = manners{acks: !d.one(3), answers: !d.one(3), bare: d.one(4)}
+	l.manners = manners{acks: !d.one(3), answers: !d.one(3), bare: d.one(4), rejects: d.one(8)}
 	s.open(l)
 }
 
@@ -128,11 +128,17 @@ func (s *sim) gone(l *line) {
 
 func (s *sim) hangUp(l *line, clean bool) {
 	s.note("%s closes, clean %v", l, clean)
+	said := l.inbox
 	s.gone(l)
 	if clean && s.dice.one(2) {
 		s.keeper.Presence(s.now, l.Stream, false, 0)
 	}
 	s.keeper.Close(s.now, l.Stream, clean)
+	if s.dice.one(3) { // what it had said is still on its way
+		for _, stanza := range said {
+			s.hear(l, stanza)
+		}
+	}
 }
 
 func (s *sim) presence(l *line) {
@@ -244,6 +250,15 @@ func (s *sim) route(l *letter) {
 		return
 	}
 	s.admitted(to, l, a)
+	if other := l.to.any(s.dice); l.resource == "" && other != nil && other != to && other.open == nil && s.dice.one(6) {
+		l.again++ // to all resources (RFC 6121 §8.5.2.1.1)
+		s.note("%s goes to %s too", l, other)
+		if a := s.keeper.Outgoing(s.now, other.Stream, []byte(l.stanza)); a.Verdict == untilack.Persist {
+			s.held = append(s.held, &holding{line: other, letter: l, admission: a, since: s.now})
+		} else {
+			s.admitted(other, l, a)
+		}
+	}
 }
 
 // admitted carries on with the Keeper's word on a message.
@@ -260,6 +275,7 @@ func (s *sim) admitted(to *line, l *letter, a untilack.Admission) {
 		l.written++
 	}
 	if err != nil {
+		l.line = to
 		s.note("  it can not be written: %v", err)
 		if !errors.Is(err, untilack.ErrBusy) {
 			s.gone(to)
@@ -287,6 +303,7 @@ func (s *sim) put(to *line, stanza string) error {
 
 // leave is a message's way when nobody is online.
 func (s *sim) leave(l *letter) {
+	l.mailed = true
 	p, online, err := s.keeper.Away(l.received, []byte(l.stanza))
 	s.note("%s finds nobody: online %v, %v", l, online, err)
 	switch {
@@ -336,6 +353,9 @@ func (s *sim) goOn(n int) {
 		if s.faults && s.dice.one(3) {
 			s.note("the store fails on %s", h.letter)
 			s.hurt(h.admission.Rows)
+			if s.dice.one(2) { // it lies
+				s.store.Put(background, h.admission.Rows...)
+			}
 			h.errs = slices.Repeat([]error{errSim}, len(h.admission.Rows))
 		} else {
 			h.errs = s.store.Put(background, h.admission.Rows...)

@@ -22,14 +22,15 @@ import (
 // that fail. Dice decide what happens; after every event the invariants of design.md
 // section 4 are checked.
 type sim struct {
-	dice   *dice
-	config untilack.Config
-	faults bool // of store and actions
-	limits bool // of the cache
-	keeper *untilack.Keeper
-	now    time.Time
-	store  *actions.MemStore
-	log    []string
+	dice     *dice
+	config   untilack.Config
+	faults   bool // of store and actions
+	volatile bool // whether the store is in memory
+	limits   bool // of the cache
+	keeper   *untilack.Keeper
+	now      time.Time
+	store    *actions.MemStore
+	log      []string
 
 	people  []*person
 	letters []*letter
@@ -69,6 +70,7 @@ type line struct {
 // manners are what a client does.
 type manners struct {
 	acks    bool // acknowledges
+	rejects bool // answers with errors
 	answers bool // answers pings
 	bare    bool // addresses receipts to bare addresses
 }
@@ -92,6 +94,7 @@ type letter struct {
 	written int
 	heard   int // copies that a client of the recipient has read
 	mail    bool
+	mailed  bool // it came when nobody was online
 	settled bool // a receipt counted
 	acked   bool // a client of the recipient answered it
 	dropped bool // an action ended it
@@ -217,13 +220,16 @@ func (s *sim) begin() {
 	s.faults = d.one(3)
 	s.config = untilack.Config{
 		Domain:       england,
-		Store:        durable{s.store},
 		PersistAfter: []time.Duration{-1, 0, 100 * time.Millisecond}[d.of(3)],
 		Window:       []int{1, 2, 64}[d.of(3)],
 		Seed:         7,
 		Actions:      []actions.Action{actions.Func(s.keep), actions.Func(s.drop)},
 		Blocked:      s.blocks,
 		Watch:        s.watch,
+	}
+	s.config.Store = durable{s.store}
+	if s.volatile = d.one(4); s.volatile {
+		s.config.Store = s.store
 	}
 	if d.one(3) {
 		s.config.Capable = func(string) bool { return true }
@@ -238,8 +244,8 @@ func (s *sim) begin() {
 		s.people = append(s.people, &person{bare: name + "@" + england, blocked: make(map[string]bool)})
 	}
 	s.wake()
-	s.note("persist after %v, window %d, faults %v, limits %v, redeliver %v, capable %v", s.config.PersistAfter,
-		s.config.Window, s.faults, s.limits, s.config.Redeliver != nil, s.config.Capable != nil)
+	s.note("persist after %v, window %d, faults %v, volatile %v, limits %v, redeliver %v, capable %v", s.config.PersistAfter,
+		s.config.Window, s.faults, s.volatile, s.limits, s.config.Redeliver != nil, s.config.Capable != nil)
 }
 
 // wake starts a Keeper.
@@ -265,7 +271,11 @@ func (s *sim) keep(ctx context.Context, p cache.Packet) (actions.Outcome, error)
 	if s.faults && s.dice.one(4) {
 		return actions.Pass, errors.New("action failed")
 	}
-	outcome, err := actions.Offline{Store: durable{s.store}}.Act(ctx, p)
+	if s.faults && s.dice.one(8) {
+		s.worn = true // others may be stored meanwhile
+		return actions.Again(time.Minute), nil
+	}
+	outcome, err := actions.Offline{Store: s.config.Store}.Act(ctx, p)
 	if outcome.IsStored() {
 		s.letterOf(string(p.Stanza)).mail = true
 	}
@@ -276,7 +286,7 @@ func (s *sim) keep(ctx context.Context, p cache.Packet) (actions.Outcome, error)
 func (s *sim) drop(_ context.Context, p cache.Packet) (actions.Outcome, error) {
 	l := s.letterOf(string(p.Stanza))
 	most := 1 + min(3, actions.MaxAttempts(p))
-	if actions.MayStore(p, true) && l.heard == 0 && l.written < most && s.now.Sub(l.received) < 24*time.Hour {
+	if actions.MayStore(p, !s.volatile) && l.heard == 0 && l.written < most && s.now.Sub(l.received) < 24*time.Hour {
 		s.breach("no loss", "%s was dropped: heard %d, written %d, marks %b", l, l.heard, l.written, p.Marks)
 	}
 	l.dropped = true

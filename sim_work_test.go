@@ -83,6 +83,9 @@ func (s *sim) do(j *job) {
 	case untilack.EndStream:
 		if l := s.lineOf(e.Stream); l != nil {
 			s.gone(l)
+			if s.dice.one(2) {
+				s.keeper.Close(s.now, l.Stream, true)
+			}
 		}
 	case untilack.RunAction:
 		j.result.Outcome, j.result.Err = e.Action.Act(background, e.Packet)
@@ -94,7 +97,7 @@ func (s *sim) do(j *job) {
 func (s *sim) callStore(j *job) {
 	e := j.effect
 	if s.faults && s.dice.one(5) {
-		j.result.Err = errSim
+		defer func() { j.result.Err = errSim }()
 		s.hurt(e.Rows)
 		s.worn = true
 		for _, identity := range e.Identities {
@@ -102,7 +105,10 @@ func (s *sim) callStore(j *job) {
 				l.hurt = l.hurt || l.id == identity.ID && l.sender == identity.From
 			}
 		}
-		return
+		if s.dice.one(2) {
+			return
+		}
+		s.note("the store lies")
 	}
 	switch e.Kind {
 	case untilack.StoreRows:
@@ -139,7 +145,7 @@ func (s *sim) pass(d time.Duration) {
 		if !ok || next.After(end) || n > 1000 {
 			next = end
 		}
-		if limit := s.now.Add(5 * time.Second); len(s.jobs) > 0 && next.After(limit) {
+		if limit := s.now.Add(5 * time.Second); len(s.jobs)+len(s.held) > 0 && next.After(limit) {
 			next = limit
 		}
 		if next.After(s.now) {
@@ -154,9 +160,9 @@ func (s *sim) pass(d time.Duration) {
 				s.overrun(j)
 			}
 		}
-	}
-	for len(s.held) > 0 && s.now.Sub(s.held[0].since) >= 10*time.Second {
-		s.goOn(0)
+		for len(s.held) > 0 && s.now.Sub(s.held[0].since) >= 10*time.Second {
+			s.goOn(0)
+		}
 	}
 	s.note("time has passed")
 }
@@ -192,6 +198,11 @@ func (s *sim) read(l *line) {
 	}
 	stanza := l.inbox[0]
 	l.inbox = l.inbox[1:]
+	s.hear(l, stanza)
+}
+
+// hear has a client work on a stanza.
+func (s *sim) hear(l *line, stanza string) {
 	if strings.HasPrefix(stanza, "<iq") {
 		if l.manners.answers {
 			s.say(l, "<iq type='result' id='"+attribute(stanza, "id")+"'/>")
@@ -206,7 +217,9 @@ func (s *sim) read(l *line) {
 	}
 	m.acked = true
 	answer := receiptTo(m.sender, m.id)
-	if l.manners.bare {
+	if l.manners.rejects {
+		answer = message("error", "", m.sender, m.id, "")
+	} else if l.manners.bare {
 		answer = receiptTo(cache.Bare(m.sender), m.id)
 	}
 	s.say(l, answer)

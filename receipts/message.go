@@ -47,7 +47,7 @@ type Message struct {
 func (m *Message) Received() iter.Seq[Text] {
 	return func(yield func(Text) bool) {
 		for i := range m.count {
-			id := Text{}
+			var id Text
 			if i < len(m.received) {
 				id = m.received[i]
 			} else {
