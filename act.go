@@ -5,6 +5,7 @@
 package untilack
 
 import (
+	"slices"
 	"time"
 
 	"github.com/untilack/untilack/actions"
@@ -34,7 +35,7 @@ func (k *Keeper) beginAction(a *account, now time.Time, e *Effect) bool {
 	if !ok || p.Taken {
 		return false
 	}
-	if e.Reason == Acted && k.hasPlace(a, p) && p.Attempt < k.maxAttempts(p) {
+	if e.Reason == Acted && k.hasPlace(a, p) {
 		a.push(item{ref: e.ref, received: p.Received})
 		return false
 	}
@@ -211,9 +212,12 @@ func (k *Keeper) finishStore(a *account, now time.Time, e *Effect, r Result) {
 			err = r.Errs[i]
 		}
 		k.stored(a, now, nil, e.Rows[i].Packet, err)
-		if err == nil {
-			k.markStored(a, ref, e.Rows[i].Packet)
+		if err != nil {
+			a.failures++
+			continue
 		}
+		a.failures = 0
+		k.markStored(a, ref, e.Rows[i].Packet)
 	}
 	p, waits := k.cache.Get(e.ref)
 	switch {
@@ -221,6 +225,8 @@ func (k *Keeper) finishStore(a *account, now time.Time, e *Effect, r Result) {
 	case e.Reason == Admitted:
 		k.cache.Mark(e.ref, 0, cache.Held)
 		a.push(item{ref: e.ref, received: p.Received})
+	case e.Reason != Kept && a.failures == 0 && !p.Marks.Has(cache.Stored): // there were many before it
+		k.enqueue(a, &Effect{Kind: StoreRows, Reason: e.Reason, ref: e.ref})
 	case e.Reason != Kept:
 	case !p.Marks.Has(cache.Stored):
 		k.again(now, e.ref, k.retryWait(a))
@@ -231,22 +237,26 @@ func (k *Keeper) finishStore(a *account, now time.Time, e *Effect, r Result) {
 }
 
 func (k *Keeper) finishDelete(a *account, now time.Time, e *Effect, r Result) {
-	if r.Err == nil || e.tries == maxDeleteTries {
-		for _, identity := range e.Identities {
-			if a.deleting[identity]--; a.deleting[identity] == 0 {
-				delete(a.deleting, identity)
-			}
+	if r.Err != nil { // a row that stays costs its recipient a duplicate
+		k.stored(a, now, nil, cache.Packet{Key: e.Identities[0].Key}, r.Err)
+		if len(a.failed) == 0 {
+			k.timers.add(timer{at: now.Add(k.retryWait(a)), account: a.bare, kind: deleteTimer})
 		}
-	}
-	if r.Err == nil {
+		a.failed = append(a.failed, e.Identities...)
 		return
 	}
-	k.stored(a, now, nil, cache.Packet{Key: e.Identities[0].Key}, r.Err)
-	if e.tries < maxDeleteTries {
-		k.enqueue(a, &Effect{Kind: DeleteRows, Identities: e.Identities, tries: e.tries + 1})
+	a.failures = 0
+	for _, identity := range e.Identities {
+		if a.deleting[identity]--; a.deleting[identity] == 0 {
+			delete(a.deleting, identity)
+		}
 	}
 }
 
-// maxDeleteTries bounds how often a failed deletion is tried again at once. A row
-// that stays costs its recipient a duplicate.
-const maxDeleteTries = 3
+// deleteAgain has the rows deleted that the store did not delete.
+func (k *Keeper) deleteAgain(a *account) {
+	for identities := range slices.Chunk(a.failed, maxRows) {
+		k.enqueue(a, &Effect{Kind: DeleteRows, Identities: identities})
+	}
+	a.failed = nil
+}

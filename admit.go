@@ -5,6 +5,8 @@
 package untilack
 
 import (
+	"cmp"
+
 	"github.com/untilack/untilack/cache"
 	"github.com/untilack/untilack/receipts"
 	"mellium.im/xmpp/stanza"
@@ -22,8 +24,8 @@ type Admit struct {
 // 0013), messages from chat rooms (XEP-0045 §7.5), messages of the account to
 // itself, and those that hold nothing but a chat state (XEP-0160 §3).
 func DefaultAdmit(c Candidate) Admit {
-	if verdict := excluded(c); verdict != "" {
-		return Admit{Why: verdict}
+	if why := cmp.Or(impossible(c), excluded(c)); why != "" {
+		return Admit{Why: why}
 	}
 	if c.Message.Kind != receipts.KindRequest {
 		return Admit{Why: "no request"}
@@ -34,8 +36,8 @@ func DefaultAdmit(c Candidate) Admit {
 // AdmitContent keeps what DefaultAdmit keeps and also messages with a body that
 // ask for no receipt: whether their recipient lives is found out by a probe.
 func AdmitContent(c Candidate) Admit {
-	if verdict := excluded(c); verdict != "" {
-		return Admit{Why: verdict}
+	if why := cmp.Or(impossible(c), excluded(c)); why != "" {
+		return Admit{Why: why}
 	}
 	if c.Message.Kind == receipts.KindNone && !c.Message.Marks.Has(receipts.Body) {
 		return Admit{Why: "no content"}
@@ -43,7 +45,10 @@ func AdmitContent(c Candidate) Admit {
 	return Admit{Keep: true, Why: "has content"}
 }
 
-func excluded(c Candidate) string {
+// impossible says why a message can not be kept whatever the policy says: there
+// would be no receipt, or nobody to take it from (XEP-0184 §5, §7). It returns ""
+// if the message can be kept.
+func impossible(c Candidate) string {
 	m := c.Message
 	switch {
 	case m.Element != receipts.MessageStanza:
@@ -54,14 +59,22 @@ func excluded(c Candidate) string {
 		return "error"
 	case m.Type == stanza.GroupChatMessage:
 		return "groupchat"
-	case m.Type == stanza.HeadlineMessage:
-		return "headline"
 	case m.ID.IsEmpty():
 		return "no id"
 	case c.Sender == "":
 		return "no sender"
 	case cache.Bare(c.Sender) == c.Recipient:
 		return "self-addressed"
+	}
+	return ""
+}
+
+// excluded says why a message is not kept by the policies of this package, or "".
+func excluded(c Candidate) string {
+	m := c.Message
+	switch {
+	case m.Type == stanza.HeadlineMessage:
+		return "headline"
 	case m.Marks.Has(receipts.NoStore):
 		return "no-store"
 	case m.Marks.Has(receipts.RoomUser):

@@ -195,7 +195,7 @@ func (c *client) hangsUp(clean bool) {
 	c.mu.Lock()
 	c.off = true
 	c.mu.Unlock()
-	c.session.Close(clean)
+	c.session.Close()
 	synctest.Wait()
 }
 

@@ -68,12 +68,6 @@ type Config struct {
 	// and not acknowledged, or that no action takes. Default: 24 h.
 	Retention time.Duration
 
-	// MaxAttempts is how many redeliveries may go without a receipt before the last
-	// action ends the packet. One counts if its copy was read, or its client closed
-	// the stream in order, which says as much; one into a stream that broke or
-	// proved dead does not. At most 5. Default: 3.
-	MaxAttempts int
-
 	// Window is how many redelivered packets a stream may have before it that
 	// its client has not shown to have read. Default: 64.
 	Window int
@@ -94,8 +88,10 @@ type Config struct {
 	// Goroutines are started when there is work and end after it. Default: 256.
 	Workers int
 
-	// Admit replaces the admission policy. It is called without locks and must
-	// be safe for concurrent use. Default: DefaultAdmit.
+	// Admit replaces the admission policy. It is asked about messages that could
+	// get a receipt: never about errors, groupchat, acks, what has no id or no
+	// sender, and what the recipient sends to itself. It is called without locks
+	// and must be safe for concurrent use. Default: DefaultAdmit.
 	Admit func(Candidate) Admit
 
 	// Capable reports whether the client at a full address is known to
@@ -138,14 +134,10 @@ const (
 	DefaultRetryWait     = time.Second
 	DefaultActionTimeout = 10 * time.Second
 	DefaultWriteTimeout  = 5 * time.Second
-	DefaultMaxAttempts   = 3
 	DefaultWindow        = 64
 	DefaultWorkers       = 256
 	DefaultJitter        = 0.1
 )
-
-// hardMaxAttempts is the most redeliveries that the drafts of XEP-0184 allow.
-const hardMaxAttempts = 5
 
 // maxRetryWait bounds the wait between two failures of an action.
 const maxRetryWait = time.Minute
@@ -174,7 +166,6 @@ func (c *Config) withDefaults() (persist bool, err error) {
 	setDefault(&c.RetryWait, DefaultRetryWait)
 	setDefault(&c.ActionTimeout, DefaultActionTimeout)
 	setDefault(&c.WriteTimeout, DefaultWriteTimeout)
-	setDefault(&c.MaxAttempts, DefaultMaxAttempts)
 	setDefault(&c.Window, DefaultWindow)
 	setDefault(&c.Workers, DefaultWorkers)
 	setDefault(&c.Jitter, DefaultJitter)
@@ -222,8 +213,6 @@ func (c *Config) checkRanges() error {
 		}
 	}
 	switch {
-	case c.MaxAttempts < 0 || c.MaxAttempts > hardMaxAttempts:
-		return fmt.Errorf("%w: MaxAttempts is %d, not 1 to %d", errConfig, c.MaxAttempts, hardMaxAttempts)
 	case c.Window < 0:
 		return fmt.Errorf("%w: Window is negative: %d", errConfig, c.Window)
 	case c.Workers < 0:

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,12 +32,11 @@ func TestNewRefusesWhatCanNotWork(t *testing.T) {
 		{"negative RetryWait", untilack.Config{Domain: england, RetryWait: -1}, "RetryWait"},
 		{"negative ActionTimeout", untilack.Config{Domain: england, ActionTimeout: -1}, "ActionTimeout"},
 		{"negative WriteTimeout", untilack.Config{Domain: england, WriteTimeout: -1}, "WriteTimeout"},
-		{"negative MaxAttempts", untilack.Config{Domain: england, MaxAttempts: -1}, "MaxAttempts"},
-		{"more than five attempts", untilack.Config{Domain: england, MaxAttempts: 6}, "MaxAttempts"},
 		{"negative Window", untilack.Config{Domain: england, Window: -1}, "Window"},
 		{"negative Workers", untilack.Config{Domain: england, Workers: -1}, "Workers"},
 		{"jitter above 1", untilack.Config{Domain: england, Jitter: 1.1}, "Jitter"},
 		{"jitter that is no number", untilack.Config{Domain: england, Jitter: nan()}, "Jitter"},
+		{"a store that comes after the deadline", untilack.Config{Domain: england, Store: lasting, PersistAfter: time.Minute}, "PersistAfter"},
 		{"a chain without an action", untilack.Config{Domain: england, Actions: []actions.Action{}}, "Actions"},
 		{"an action that is nil", untilack.Config{Domain: england, Actions: []actions.Action{actions.Drop{}, nil}}, "Actions[1]"},
 	} {
@@ -63,14 +63,14 @@ func TestTheZeroConfigWorks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	drainEffects(k, dawn, nil)
+	drainEffects(k, dawn, new(atomic.Bool), func(*untilack.Effect, bool) {})
 	stanza := message("chat", westminster, "juliet@capulet.lit", "m1", speech)
 	if a := k.Outgoing(dawn, s, []byte(stanza)); a.Verdict != untilack.Write || !a.Kept {
 		t.Errorf("admission %+v, want it written and kept", a)
 	}
 	probed := false
 	k.Tick(dawn.Add(T))
-	drainEffects(k, dawn.Add(T), func(e *untilack.Effect) {
+	drainEffects(k, dawn.Add(T), new(atomic.Bool), func(e *untilack.Effect, _ bool) {
 		probed = probed || e.Kind == untilack.ProbeStream && attribute(string(e.Stanza), "from") == "capulet.lit"
 	})
 	if !probed {
@@ -86,7 +86,6 @@ func TestTheDefaultsAreThoseOfTheRules(t *testing.T) {
 		{"AckWait", untilack.DefaultAckWait, 30 * time.Second},
 		{"ProbeWait", untilack.DefaultProbeWait, 5 * time.Second},
 		{"Retention", untilack.DefaultRetention, 24 * time.Hour},
-		{"MaxAttempts", untilack.DefaultMaxAttempts, 3},
 		{"Jitter", untilack.DefaultJitter, 0.1},
 	} {
 		if row.got != row.want {

@@ -248,6 +248,8 @@ func (k *Keeper) fire(now time.Time, t timer) {
 		k.end(a, now, t.stream, Dead, nil)
 	case busyTimer:
 		t.stream.busy = false
+	case deleteTimer:
+		k.deleteAgain(a)
 	case rowsTimer:
 		a.rows.failed = false
 	}

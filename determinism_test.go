@@ -18,6 +18,9 @@ import (
 func throw(seed uint64) []byte {
 	random := rand.New(rand.NewPCG(seed, 184))
 	data := make([]byte, 40+random.IntN(400))
+	if seed%16 == 15 {
+		data = make([]byte, 3000) // a long life
+	}
 	for i := range data {
 		data[i] = byte(random.Uint32())
 	}

@@ -54,7 +54,6 @@ type Effect struct {
 	wait  time.Duration // of a WriteStanza: until the next deadline
 	bound bool          // whether a WriteStanza is for this stream and no other
 	off   bool          // whether a WriteStanza was recalled
-	tries int           // of DeleteRows
 }
 
 // String describes the effect. The same effect has the same description.

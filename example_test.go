@@ -59,7 +59,7 @@ func Example() {
 	forward := session.Receive([]byte("<message to='romeo@montague.example/orchard'>" +
 		"<received xmlns='urn:xmpp:receipts' id='m1'/></message>"))
 	fmt.Println("route the receipt:", forward)
-	session.Close(false)
+	session.Close()
 
 	// Juliet comes back, and gets what she has not acknowledged.
 	garden := make(phone, 8)

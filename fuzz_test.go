@@ -51,7 +51,7 @@ func FuzzOutgoing(f *testing.F) {
 		if err := s.offline(string(stanza)); err == nil && s.Count(untilack.Kept) == 0 {
 			s.pass(untilack.DefaultAckWait)
 		}
-		s.Close(s.now, stream, false)
+		s.Close(s.now, stream)
 		next := s.enter(crown, nil)
 		s.work()
 		want, _ := receipts.Scan(before)

@@ -98,6 +98,7 @@ type account struct {
 
 	queue    []*Effect              // to be carried out one after the other
 	deleting map[cache.Identity]int // whose rows are about to be deleted
+	failed   []cache.Identity       // those of them that the store did not delete, to be tried again
 	busy     bool                   // whether one of them is under way
 	acting   time.Time              // when the packet was received that an action decides about
 	acts     int                    // actions and the like that are queued or under way
@@ -168,7 +169,7 @@ func (a *account) settled() bool { return a.acts == 0 && a.hold.IsZero() }
 
 // tidy forgets an account of which nothing is left.
 func (a *account) tidy() {
-	if len(a.streams) == 0 && len(a.queue) == 0 && !a.busy && len(a.backlog) == 0 && len(a.deleting) == 0 {
+	if len(a.streams) == 0 && len(a.queue) == 0 && !a.busy && len(a.backlog) == 0 && len(a.deleting) == 0 && len(a.asked) == 0 {
 		delete(a.shard.accounts, a.bare)
 	}
 }

@@ -143,7 +143,10 @@ func TestR186AFloodOfReceiptsForNothingCostsNoMemory(t *testing.T) {
 	s := newStage(t, untilack.Config{})
 	stream := s.enter(throne, nil)
 	s.work()
-	const n = 1_000_000
+	n := 1_000_000
+	if detector {
+		n /= 10
+	}
 	stanza := []byte(receipt("0000000"))
 	at := len("<message type='chat' to='" + westminster + "'><received xmlns='urn:xmpp:receipts' id='")
 	before := heap()
@@ -156,7 +159,7 @@ func TestR186AFloodOfReceiptsForNothingCostsNoMemory(t *testing.T) {
 	if grown := heap() - before; grown > 4<<20 {
 		t.Errorf("%d receipts have left %d bytes behind", n, grown)
 	}
-	if got := s.Count(untilack.Unknown); got != n {
+	if got := s.Count(untilack.Unknown); got != uint64(n) {
 		t.Errorf("%d receipts were counted as unknown, want %d", got, n)
 	}
 }

@@ -103,6 +103,8 @@ func (k *Keeper) away(now time.Time, stanza []byte) (p cache.Packet, online bool
 	ref, err := k.put(now, p, k.queuedWait())
 	switch {
 	case errors.Is(err, cache.ErrDuplicate):
+	case err != nil && a.failures == 0 && k.saveOlder(a):
+		return p, false, a.whenIdle(), ErrLater
 	case err != nil:
 		return p, false, nil, nil // mail, which the stream gets in its turn
 	case first:
@@ -115,6 +117,16 @@ func (k *Keeper) away(now time.Time, stanza []byte) (p cache.Packet, online bool
 		k.place(a, now)
 	}
 	return p, true, nil, nil
+}
+
+// saveOlder has packets put into the store that wait in memory alone, so that a
+// row that is put now does not stand before theirs. It reports whether there are any.
+func (k *Keeper) saveOlder(a *account) bool {
+	_, refs := k.unsaved(a, 1)
+	if len(refs) > 0 {
+		k.enqueue(a, &Effect{Kind: StoreRows, Reason: Persisted, ref: refs[0]})
+	}
+	return len(refs) > 0
 }
 
 // whenIdle returns what is closed when no action is to decide any more.

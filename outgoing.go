@@ -111,8 +111,11 @@ func (k *Keeper) draft(recipient string, stanza []byte) draft {
 		return draft{admit: Admit{Why: "not addressed from somebody to the recipient"}}
 	}
 	c := Candidate{Recipient: recipient, Sender: from.full, Message: &m}
+	if why := impossible(c); why != "" {
+		return draft{admit: Admit{Why: why}}
+	}
 	d := draft{admit: k.config.Admit(c), expireAfter: m.ExpireAfter}
-	d.possible = !m.ID.IsEmpty() && (d.admit.Keep || excluded(c) == "")
+	d.possible = d.admit.Keep || excluded(c) == ""
 	if !d.possible {
 		return d
 	}

@@ -48,7 +48,7 @@ func TestS16OfReceiptAndDeadlineExactlyOneWins(t *testing.T) {
 			k.ReadUpTo(now, s, k.Mark(s))
 			k.Tick(now.Add(T))
 		},
-		"the end of the stream": func(k *untilack.Keeper, now time.Time, s *untilack.Stream) { k.Close(now, s, false) },
+		"the end of the stream": func(k *untilack.Keeper, now time.Time, s *untilack.Stream) { k.Close(now, s) },
 		"a new stream of the same resource": func(k *untilack.Keeper, now time.Time, s *untilack.Stream) {
 			k.Open(now, s.Address(), nil)
 		},
@@ -100,7 +100,7 @@ func race(t *testing.T, k *untilack.Keeper, i int, rival func(*untilack.Keeper, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	drainEffects(k, now, nil)
+	drainEffects(k, now, new(atomic.Bool), func(*untilack.Effect, bool) {})
 	stanza := message("chat", westminster, bare, "m1", speech)
 	if a := k.Outgoing(now, s, []byte(stanza)); a.Verdict != untilack.Write {
 		t.Fatal(a.Verdict)
@@ -113,37 +113,33 @@ func race(t *testing.T, k *untilack.Keeper, i int, rival func(*untilack.Keeper, 
 		settled.Store(k.Count(untilack.Settled) > before)
 	})
 	wg.Go(func() { rival(k, now, s) })
-	wg.Go(func() {
-		drainEffects(k, now, func(e *untilack.Effect) {
-			if e.Kind == untilack.WriteStanza {
-				written.Add(1)
-				if settled.Load() {
-					t.Errorf("round %d: written after the settle had returned", i)
-				}
-			}
-		})
-	})
-	wg.Wait()
-	drainEffects(k, now, func(e *untilack.Effect) {
-		if e.Kind == untilack.WriteStanza && settled.Load() {
+	late := func(e *untilack.Effect, before bool) {
+		if e.Kind != untilack.WriteStanza {
+			return
+		}
+		written.Add(1)
+		if before {
 			t.Errorf("round %d: written after the settle had returned", i)
 		}
-	})
+	}
+	wg.Go(func() { drainEffects(k, now, &settled, late) })
+	wg.Wait()
+	drainEffects(k, now, &settled, late)
 }
 
-// drainEffects carries out all effects there are.
-func drainEffects(k *untilack.Keeper, now time.Time, see func(*untilack.Effect)) {
+// drainEffects carries out all effects there are, and shows each with whether the
+// flag was set before it was begun.
+func drainEffects(k *untilack.Keeper, now time.Time, flag *atomic.Bool, see func(e *untilack.Effect, before bool)) {
 	for {
 		e, ok := k.Next()
 		if !ok {
 			return
 		}
+		before := flag.Load()
 		if !k.Begin(now, e) {
 			continue
 		}
-		if see != nil {
-			see(e)
-		}
+		see(e, before)
 		var r untilack.Result
 		if e.Kind == untilack.RunAction {
 			r.Outcome, r.Err = e.Action.Act(context.Background(), e.Packet)
@@ -249,7 +245,7 @@ func (l *life) happens(c *client, n int) {
 	case 12:
 		c.goesDark()
 	case 13:
-		c.session.Close(l.random.IntN(2) == 0)
+		c.session.Close()
 	case 14:
 		c.session.Presence(l.random.IntN(3) > 0, l.random.IntN(3)-1)
 	case 15:

@@ -99,7 +99,7 @@ func (k *Keeper) placeOne(a *account, now time.Time, it item, full []*Stream) (s
 	switch {
 	case !ok:
 		return nil, false
-	case k.mustEnd(a, now, p, false):
+	case k.mustEnd(a, now, p):
 		return nil, false
 	case s == nil && !a.hold.IsZero():
 		return nil, true
@@ -168,48 +168,38 @@ func (k *Keeper) recall(a *account, s *Stream) {
 	})
 }
 
-// mustEnd ends a packet that may not be delivered again, and reports whether it
-// did. Timed is a resend that an action asked for, which counts its own attempts.
-func (k *Keeper) mustEnd(a *account, now time.Time, p cache.Packet, timed bool) bool {
+// mustEnd ends a packet that may not be delivered any more, and reports whether it
+// did.
+func (k *Keeper) mustEnd(a *account, now time.Time, p cache.Packet) bool {
 	switch {
 	case !p.Expires.IsZero() && !now.Before(p.Expires):
 		k.finish(a, now, p, Expired, nil)
 	case k.config.Blocked(a.bare, p.Key.From):
 		k.finish(a, now, p, Purged, nil)
-	case timed || p.Attempt < k.maxAttempts(p):
-		return false
 	default:
-		k.enqueue(a, &Effect{Kind: RunAction, Reason: Unconfirmed, Action: k.last, ref: p.Ref()})
+		return false
 	}
 	return true
 }
 
-// maxAttempts is how many redeliveries of p may count: of a message encrypted
-// end to end one, for its second copy can not be read (XEP-0384 §6).
-func (k *Keeper) maxAttempts(p cache.Packet) int {
-	return min(k.config.MaxAttempts, actions.MaxAttempts(p))
-}
-
-// countAttempt decides, when the last stream of a packet ended, whether it may
-// be delivered again, and counts the attempt if it counts.
-func (k *Keeper) countAttempt(a *account, now time.Time, s *Stream, p cache.Packet, clean bool) (again bool) {
+// mayRepeat decides, when the last stream of a packet ended, whether it may be
+// delivered again. One that nobody has read may: its stream has not brought it. One
+// that was read gets one more chance, for its client may have died before it worked
+// on the packet (XEP-0198 §4).
+func (k *Keeper) mayRepeat(a *account, now time.Time, s *Stream, p cache.Packet) bool {
 	read := s.hasRead(p)
-	if read && !k.acknowledges(s, p) {
+	switch {
+	case read && !k.acknowledges(s, p):
 		k.finish(a, now, p, Finished, s)
 		return false
-	}
-	if read && p.Marks.Has(cache.Read) {
+	case read && p.Marks.Has(cache.Read):
 		k.enqueue(a, &Effect{Kind: RunAction, Reason: Unconfirmed, Action: k.last, ref: p.Ref()})
 		return false
-	}
-	if (read || clean) && p.Marks.Has(cache.Redelivered) {
+	case read:
 		k.cache.Count(p.Ref())
+		k.cache.Mark(p.Ref(), cache.Read, 0)
 	}
-	var set cache.Marks
-	if read {
-		set = cache.Read
-	}
-	k.cache.Mark(p.Ref(), set, cache.Parked)
+	k.cache.Mark(p.Ref(), 0, cache.Parked)
 	k.again(now, p.Ref(), 0)
 	return true
 }
@@ -234,7 +224,7 @@ func (k *Keeper) beginWrite(a *account, now time.Time, e *Effect) bool {
 		return false
 	case !timed && (s.has(p) || !e.bound && a.liveCopies(p, nil)):
 		return false
-	case k.mustEnd(a, now, p, timed):
+	case k.mustEnd(a, now, p):
 		return false
 	}
 	e.Packet, e.Stanza = p, p.Stanza
@@ -343,7 +333,6 @@ func (k *Keeper) finishList(a *account, now time.Time, e *Effect, r Result) {
 			continue
 		}
 		p.Marks |= cache.Stored | cache.Restored
-		p.Attempt = min(p.Attempt, k.maxAttempts(p)-1) // whoever logs in gets it once
 		ref, err := k.cache.Restore(now, p, 0)
 		switch {
 		case err == nil:

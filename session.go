@@ -42,6 +42,7 @@ type Session struct {
 	conn   Conn
 	stream *Stream
 	turn   chan struct{} // held while a stanza is admitted and written
+	watch  *time.Timer   // ends the stream if a write of Deliver does not return
 }
 
 // Attach is Open for a host that leaves the clock and the effects to Run. What
@@ -76,14 +77,14 @@ func (s *Session) Deliver(ctx context.Context, stanza []byte) error {
 	if admission.Verdict == Persist {
 		s.give() // other messages for this client need not wait for the disk
 		errs := s.keeper.persistRows(ctx, admission)
-		s.turn <- struct{}{}
+		s.turn <- struct{}{} // no longer than WriteTimeout, and what was put must be told
 		admission = s.keeper.Persisted(time.Now(), s.stream, admission, errs)
 	}
 	defer s.give()
 	if admission.Verdict == Queue {
 		return nil
 	}
-	err := s.conn.Write(ctx, stanza)
+	err := s.write(ctx, stanza)
 	if err == nil {
 		return nil
 	}
@@ -92,6 +93,31 @@ func (s *Session) Deliver(ctx context.Context, stanza []byte) error {
 		return nil
 	}
 	return err
+}
+
+// write writes a message in its turn. A stream on which that takes too long is
+// ended, which makes Conn.Write return.
+func (s *Session) write(ctx context.Context, stanza []byte) error {
+	limit := s.keeper.config.WriteTimeout
+	if s.watch == nil {
+		s.watch = time.AfterFunc(limit, func() { s.keeper.overran(time.Now(), s.stream) })
+	} else {
+		s.watch.Reset(limit)
+	}
+	defer s.watch.Stop()
+	return s.conn.Write(ctx, stanza)
+}
+
+// overran ends a stream whose write does not return.
+func (k *Keeper) overran(now time.Time, s *Stream) {
+	a := k.enter(s.address.bare)
+	defer k.leave(a)
+	if s.ended {
+		return
+	}
+	k.counts[Overran].Add(1)
+	k.end(a, now, s, WriteFailed, ErrOverran)
+	k.place(a, now)
 }
 
 // persistRows writes the rows of an admission, within the time limit.
@@ -153,12 +179,12 @@ func (s *Session) carryOut(ctx context.Context, e *Effect) {
 	c := callee{kind: e.Kind, recipient: e.Recipient}
 	result := k.limited(ctx, c, k.config.WriteTimeout, func(ctx context.Context) Result {
 		defer s.give()
-		return Result{Err: s.write(ctx, e)}
+		return Result{Err: s.writeEffect(ctx, e)}
 	})
 	k.Finish(time.Now(), e, result)
 }
 
-func (s *Session) write(ctx context.Context, e *Effect) error {
+func (s *Session) writeEffect(ctx context.Context, e *Effect) error {
 	if prober, ok := s.conn.(Prober); ok && e.Kind == ProbeStream {
 		return prober.Probe(ctx, e.Probe)
 	}
@@ -199,6 +225,6 @@ func (s *Session) Mark() uint64 { return s.keeper.Mark(s.stream) }
 // Keeper.ReadUpTo.
 func (s *Session) ReadUpTo(mark uint64) { s.keeper.ReadUpTo(time.Now(), s.stream, mark) }
 
-// Close reports that the stream has ended; see Keeper.Close. It does not end it.
-// What waits on it acts at once. A second Close does nothing.
-func (s *Session) Close(clean bool) { s.keeper.Close(time.Now(), s.stream, clean) }
+// Close reports that the stream has ended; see Keeper.Close. It does not end it. A
+// second Close does nothing.
+func (s *Session) Close() { s.keeper.Close(time.Now(), s.stream) }

@@ -108,7 +108,7 @@ func TestAMessageForASessionThatHasEndedGoesElsewhere(t *testing.T) {
 			t.Error(err)
 		}
 		w.stores("m1", "m2")
-		first.session.Close(true)
+		first.session.Close()
 		first.session.Presence(true, 0)
 		first.session.Pause()
 		first.session.Resume()

@@ -133,7 +133,7 @@ func (s *sim) hangUp(l *line, clean bool) {
 	if clean && s.dice.one(2) {
 		s.keeper.Presence(s.now, l.Stream, false, 0)
 	}
-	s.keeper.Close(s.now, l.Stream, clean)
+	s.keeper.Close(s.now, l.Stream)
 	if s.dice.one(3) { // what it had said is still on its way
 		for _, stanza := range said {
 			s.hear(l, stanza)

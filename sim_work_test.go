@@ -78,13 +78,15 @@ func (s *sim) do(j *job) {
 			j.result.Err = s.put(l, string(e.Stanza))
 		}
 		if e.Kind == untilack.WriteStanza && errors.Is(j.result.Err, untilack.ErrBusy) {
-			s.letterOf(string(e.Stanza)).written--
+			l := s.letterOf(string(e.Stanza))
+			l.written--
+			l.line = s.lineOf(e.Stream) // which it waits for now
 		}
 	case untilack.EndStream:
 		if l := s.lineOf(e.Stream); l != nil {
 			s.gone(l)
 			if s.dice.one(2) {
-				s.keeper.Close(s.now, l.Stream, true)
+				s.keeper.Close(s.now, l.Stream)
 			}
 		}
 	case untilack.RunAction:

@@ -119,14 +119,14 @@ func (k *Keeper) Presence(now time.Time, s *Stream, available bool, priority int
 	if s.ended {
 		return
 	}
-	before := s.usable()
+	before, wasAway := s.usable(), s.away
 	s.away, s.priority = !available, priority
 	if !s.usable() {
 		k.recall(a, s)
 	}
-	if !available {
+	if !available && !wasAway {
 		s.abandoned = s.sent
-		k.abandon(a, now, s, true)
+		k.abandon(a, now, s)
 	}
 	if !before && s.usable() {
 		a.reread()
@@ -135,17 +135,16 @@ func (k *Keeper) Presence(now time.Time, s *Stream, available bool, priority int
 	k.place(a, now)
 }
 
-// Close is the event that the stream ended by itself. clean says that the client
-// closed it in order: such an end counts as an attempt, where a broken
-// connection does not. What waited on the stream acts at once.
-func (k *Keeper) Close(now time.Time, s *Stream, clean bool) {
+// Close is the event that the stream ended by itself. What waited on it finds
+// another place at once.
+func (k *Keeper) Close(now time.Time, s *Stream) {
 	a := k.enter(s.address.bare)
 	defer k.leave(a)
 	if s.ended {
 		return
 	}
 	k.note(a, Event{Time: now, Reason: Closed, Resource: s.address.resource})
-	k.remove(a, now, s, clean)
+	k.remove(a, now, s)
 	k.place(a, now)
 }
 
@@ -209,15 +208,15 @@ func (k *Keeper) ReadUpTo(now time.Time, s *Stream, mark uint64) {
 func (k *Keeper) end(a *account, now time.Time, s *Stream, r Reason, err error) {
 	k.note(a, Event{Time: now, Reason: r, Resource: s.address.resource, Err: err})
 	k.enqueue(a, &Effect{Kind: EndStream, Stream: s, Reason: r})
-	k.remove(a, now, s, false)
+	k.remove(a, now, s)
 }
 
 // remove takes the stream out of the account: its packets find another place.
-func (k *Keeper) remove(a *account, now time.Time, s *Stream, clean bool) {
+func (k *Keeper) remove(a *account, now time.Time, s *Stream) {
 	s.ended = true
 	a.streams = slices.DeleteFunc(a.streams, func(t *Stream) bool { return t == s })
 	k.recall(a, s)
-	k.abandon(a, now, s, clean)
+	k.abandon(a, now, s)
 	k.release(s, a)
 	for _, t := range a.streams { // what s had may be older than what is about to be written
 		k.recall(a, t)
@@ -225,12 +224,12 @@ func (k *Keeper) remove(a *account, now time.Time, s *Stream, clean bool) {
 }
 
 // abandon puts the packets that were on s alone into the backlog.
-func (k *Keeper) abandon(a *account, now time.Time, s *Stream, clean bool) {
+func (k *Keeper) abandon(a *account, now time.Time, s *Stream) {
 	for p := range k.cache.On(a.bare, s.id) {
 		if p.Taken || a.liveCopies(p, s) || !s.ended && p.Resource != "" {
 			continue
 		}
-		if k.countAttempt(a, now, s, p, clean) {
+		if k.mayRepeat(a, now, s, p) {
 			a.push(item{ref: p.Ref(), received: p.Received})
 		}
 	}

@@ -21,10 +21,11 @@ type timers struct {
 type timerKind uint8
 
 const (
-	probeTimer timerKind = iota // a probe was not answered
-	busyTimer                   // a busy stream is tried again
-	rowsTimer                   // a failed read of the store is tried again
-	holdTimer                   // actions are tried again
+	probeTimer  timerKind = iota // a probe was not answered
+	busyTimer                    // a busy stream is tried again
+	rowsTimer                    // a failed read of the store is tried again
+	holdTimer                    // actions are tried again
+	deleteTimer                  // rows that were not deleted are tried again
 )
 
 type timer struct {

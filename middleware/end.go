@@ -33,7 +33,7 @@ func (s *Session) Close() (err error) {
 	s.closing.Do(func() {
 		clean := s.clean.Load()
 		if clean {
-			s.kept.Close(true)
+			s.kept.Close()
 		}
 		s.queue.close(clean)
 		timer := time.NewTimer(s.options.WriteTimeout)
@@ -43,7 +43,7 @@ func (s *Session) Close() (err error) {
 		case <-timer.C:
 			s.fail(ErrStalled)
 		}
-		s.kept.Close(false)
+		s.kept.Close()
 		err = s.Conn().Close()
 	})
 	return err
@@ -88,7 +88,7 @@ func (s *Session) fail(cause error) {
 	s.ending.Unlock()
 	s.queue.close(true)
 	s.abort()
-	s.kept.Close(false)
+	s.kept.Close()
 }
 
 // abort closes the connection, so that whatever blocks on it returns. A
@@ -118,7 +118,7 @@ func (s *Session) finish() {
 		s.patience.Stop()
 	}
 	s.ending.Unlock()
-	s.kept.Close(s.clean.Load())
+	s.kept.Close()
 	s.queue.finish()
 	s.waiting.finish()
 }

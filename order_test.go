@@ -1,0 +1,263 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package untilack_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/untilack/untilack"
+	"github.com/untilack/untilack/actions"
+	"github.com/untilack/untilack/cache"
+)
+
+// The order in which messages go out, whatever happens meanwhile.
+
+func TestAQueuedMessageGoesOutOnceEvenIfItsDeadlinePasses(t *testing.T) {
+	s := newStage(t, untilack.Config{Window: 1})
+	s.fails[untilack.RunAction] = errBroken
+	first := s.enter(throne, nil)
+	s.work()
+	s.deliver(first, chat("m1"))
+	s.deliver(first, chat("m2"))
+	s.Close(s.now, first)
+	s.work()
+	second := s.enter(crown, nil)
+	s.pass(4 * time.Second) // longer than the first RetryWait
+	s.ack(second, "m1")
+	s.pass(time.Second)
+	s.ack(second, "m2")
+	s.pass(time.Second)
+	s.sees(second, "m1", "m2")
+}
+
+func TestNothingOvertakesAMessageThatTheConnWasTooBusyFor(t *testing.T) {
+	s := newStage(t, untilack.Config{})
+	for _, id := range []string{"m1", "m2"} {
+		if err := s.offline(chat(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stream := s.enter(throne, nil)
+	list := s.beginA(untilack.ListRows)
+	s.Finish(s.now, list, s.call(list))
+	first := s.beginA(untilack.WriteStanza)
+	s.Finish(s.now, first, untilack.Result{Err: untilack.ErrBusy})
+	s.work() // the conn has room again, but did not say so yet
+	s.Ready(s.now, stream)
+	s.work()
+	s.sees(stream, "m1", "m2")
+}
+
+func TestPauseLetsAStreamThatWaitedForItGoOn(t *testing.T) {
+	s := newStage(t, untilack.Config{})
+	first := s.enter(throne, nil)
+	s.work()
+	s.deliver(first, chat("m1"))
+	second := s.enter(crown, nil)
+	s.deliver(second, chat("m2"))
+	s.work()
+	s.Pause(s.now, first)
+	s.work()
+	s.sees(second, "m2")
+}
+
+func TestAPausedStreamHoldsUpNoOtherStreamsMail(t *testing.T) {
+	s := newStage(t, untilack.Config{Window: 2})
+	hibernates := s.enter(throne, nil)
+	s.work()
+	s.Pause(s.now, hibernates)
+	full := message("normal", westminster, richard+"/"+throne, "full", speech)
+	if err := s.offline(full); err != nil {
+		t.Fatal(err)
+	}
+	s.Presence(s.now, hibernates, true, -1)
+	for _, id := range []string{"m1", "m2", "m3", "m4"} {
+		s.now = s.now.Add(time.Second)
+		if err := s.offline(chat(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stream := s.enter(crown, nil)
+	s.work()
+	for range 4 {
+		for _, id := range idsOf(s.wrote[stream]) {
+			s.ack(stream, id)
+		}
+		s.work()
+	}
+	s.sees(stream, "m1", "m2", "m3", "m4")
+}
+
+func TestARowThatIsPutWhileTheStoreIsListedIsReadToo(t *testing.T) {
+	s := newStage(t, untilack.Config{})
+	p, online, err := s.Away(s.now, []byte(chat("m1")))
+	if online || err != nil {
+		t.Fatal(online, err)
+	}
+	stream := s.enter(throne, nil)
+	list := s.beginA(untilack.ListRows)
+	empty := s.call(list)
+	outcome, err := actions.Offline{Store: s.store}.Act(t.Context(), p)
+	if err := s.Taken(s.now, p, outcome, err); err != nil {
+		t.Fatal(err)
+	}
+	s.Finish(s.now, list, empty)
+	s.pass(time.Minute)
+	s.sees(stream, "m1")
+}
+
+func TestAMessageToANegativeResourceOverALimitIsStillDelivered(t *testing.T) {
+	s := newStage(t, untilack.Config{Cache: &cache.Options{Limits: cache.Limits{RecipientPackets: 1}}})
+	stream := s.enter(throne, &untilack.StreamOptions{Priority: -1})
+	s.work()
+	for _, id := range []string{"m1", "m2"} {
+		s.deliver(stream, message("chat", westminster, richard+"/"+throne, id, speech))
+	}
+	s.work()
+	s.sees(stream, "m1", "m2")
+}
+
+func TestAQueuedBareMessageIsNotWrittenToAStreamThatWentAway(t *testing.T) {
+	s := newStage(t, untilack.Config{})
+	stream := s.enter(throne, nil)
+	s.work()
+	admission := s.Outgoing(s.now, stream, []byte(chat("m1")))
+	s.Failed(s.now, stream, admission, untilack.ErrBusy)
+	s.Presence(s.now, stream, false, 0)
+	s.pass(time.Minute)
+	s.sees(stream)
+	s.stores("m1")
+}
+
+func TestAQueuedWriteIsNotCarriedOutOnAStreamThatWentAway(t *testing.T) {
+	s := newStage(t, untilack.Config{})
+	if err := s.offline(chat("m1")); err != nil {
+		t.Fatal(err)
+	}
+	stream := s.enter(throne, nil)
+	list := s.beginA(untilack.ListRows)
+	s.Finish(s.now, list, s.call(list)) // the write is enqueued
+	s.Presence(s.now, stream, true, -1)
+	s.work()
+	s.sees(stream)
+	s.stores("m1")
+}
+
+func TestOfflineMailKeepsTheOrderOfThePair(t *testing.T) {
+	s := newStage(t, untilack.Config{Window: 1})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.deliver(stream, chat("m1"))
+	s.Close(s.now, stream)
+	act := s.beginA(untilack.RunAction)
+	s.now = s.now.Add(time.Second)
+	if _, _, err := s.Away(s.now, []byte(chat("m2"))); !errors.Is(err, untilack.ErrLater) { // the store has not answered yet
+		t.Fatalf("m2 does not wait for m1: %v", err)
+	}
+	s.Finish(s.now, act, s.call(act))
+	if err := s.offline(chat("m2")); err != nil {
+		t.Fatal(err)
+	}
+	s.work()
+	next := s.enter(throne, nil)
+	s.work()
+	s.ack(next, "m1")
+	s.work()
+	s.sees(next, "m1", "m2")
+}
+
+func TestAMessageWhoseActionIsQueuedIsNotOvertaken(t *testing.T) {
+	s := newStage(t, untilack.Config{})
+	first := s.enter(throne, nil)
+	s.work()
+	s.deliver(first, chat("m1"))
+	s.Close(s.now, first) // the action is queued, and not begun
+	s.now = s.now.Add(time.Second)
+	second := s.enter(crown, nil)
+	s.deliver(second, chat("m2"))
+	s.work()
+	s.sees(second, "m1", "m2")
+}
+
+func TestQueuedWritesGoBackBeforeWhatCameAfterThem(t *testing.T) {
+	s := newStage(t, untilack.Config{Window: 1})
+	first := s.enter(throne, nil)
+	s.work()
+	s.deliver(first, chat("m1"))
+	s.deliver(first, chat("m2"))
+	stream := s.enter(crown, nil) // takes over both when the first is found dead
+	probe := s.beginA(untilack.ProbeStream)
+	s.Finish(s.now, probe, untilack.Result{Err: errBroken})
+	s.Finish(s.now, s.beginA(untilack.EndStream), untilack.Result{})
+	list := s.beginA(untilack.ListRows)
+	s.Finish(s.now, list, s.call(list)) // now m1 is to be written
+	s.Close(s.now, stream)
+	s.work()
+	s.stores("m1", "m2")
+}
+
+func TestAwayWaitsForWhatIsStillToBeWritten(t *testing.T) {
+	s := newStage(t, untilack.Config{Window: 1})
+	if err := s.offline(chat("m1")); err != nil {
+		t.Fatal(err)
+	}
+	stream := s.enter(throne, nil)
+	list := s.beginA(untilack.ListRows)
+	s.deliver(stream, chat("m2"))
+	s.Finish(s.now, list, s.call(list)) // m1 is to be written, m2 waits for room
+	s.Presence(s.now, stream, true, -1)
+	s.now = s.now.Add(time.Second)
+	if _, _, err := s.Away(s.now, []byte(chat("m3"))); !errors.Is(err, untilack.ErrLater) {
+		t.Errorf("older messages are not stored yet: %v, want ErrLater", err)
+	}
+	s.work()
+	if err := s.offline(chat("m3")); err != nil {
+		t.Fatal(err)
+	}
+	s.stores("m1", "m2", "m3")
+}
+
+func TestTwoOverflowsAtOnceKeepTheOrder(t *testing.T) {
+	s := newStage(t, untilack.Config{Window: 1, Cache: &cache.Options{Limits: cache.Limits{RecipientPackets: 2}}})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.deliver(stream, chat("m1"))
+	s.deliver(stream, chat("m2"))
+	first := s.Outgoing(s.now, stream, []byte(message("chat", york, richard, "m3", speech)))
+	second := s.Outgoing(s.now, stream, []byte(chat("m4")))
+	secondErrs := s.store.Put(t.Context(), second.Rows...)
+	firstErrs := s.store.Put(t.Context(), first.Rows...)
+	s.Persisted(s.now, stream, second, secondErrs)
+	s.Persisted(s.now, stream, first, firstErrs)
+	s.Close(s.now, stream)
+	s.work()
+	next := s.enter(crown, nil)
+	for range 5 {
+		s.work()
+		for _, stanza := range s.wrote[next] {
+			s.Incoming(s.now, next, []byte(receiptTo(attribute(stanza, "from"), attribute(stanza, "id"))))
+		}
+	}
+	s.sees(next, "m1", "m2", "m4", "m3")
+}
+
+func TestOfflineMailAtALimitKeepsTheOrder(t *testing.T) {
+	s := newStage(t, untilack.Config{Window: 1, Cache: &cache.Options{Limits: cache.Limits{RecipientPackets: 1}}})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.Pause(s.now, stream)
+	if err := s.offline(chat("m1")); err != nil { // waits in memory
+		t.Fatal(err)
+	}
+	s.now = s.now.Add(time.Second)
+	if err := s.offline(chat("m2")); err != nil {
+		t.Fatal(err)
+	}
+	s.Close(s.now, stream)
+	s.work()
+	s.stores("m1", "m2")
+}

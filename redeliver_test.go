@@ -1,0 +1,166 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package untilack_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/untilack/untilack"
+	"github.com/untilack/untilack/actions"
+)
+
+// What is redelivered, how often, and when it is over.
+
+func TestARedeliveryToTheSameResourceIsSettledByItsReceipt(t *testing.T) {
+	s := newStage(t, untilack.Config{})
+	first := s.enter(throne, nil)
+	s.work()
+	s.deliver(first, chat("m1"))
+	s.Close(s.now, first)
+	s.pass(time.Second)
+	s.stores("m1")
+	second := s.enter(throne, nil)
+	s.work()
+	s.sees(second, "m1")
+	s.ack(second, "m1")
+	s.work()
+	s.waits()
+	s.stores()
+}
+
+func TestAStoredMessageIsNotGivenToAClientThatBlocksItsSender(t *testing.T) {
+	blocked := false
+	s := newStage(t, untilack.Config{Blocked: func(string, string) bool { return blocked }})
+	if err := s.offline(chat("m1")); err != nil {
+		t.Fatal(err)
+	}
+	blocked = true
+	stream := s.enter(throne, nil)
+	s.pass(time.Second)
+	s.sees(stream)
+}
+
+func TestAMessageWrittenAfterErrBusyIsStillAFirstDelivery(t *testing.T) {
+	s := newStage(t, untilack.Config{})
+	stream := s.enter(throne, nil)
+	s.work()
+	admission := s.Outgoing(s.now, stream, []byte(chat("m1")))
+	s.Failed(s.now, stream, admission, untilack.ErrBusy)
+	s.work()
+	s.sees(stream)
+	s.Ready(s.now, stream)
+	s.work()
+	if got := s.wrote[stream]; len(got) != 1 || got[0] != chat("m1") {
+		t.Errorf("wrote %q, want the message as it came", got)
+	}
+}
+
+func TestRedeliverMakesAsManyAttemptsAsItWasGiven(t *testing.T) {
+	s := newStage(t, untilack.Config{Redeliver: &actions.Redeliver{}})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.deliver(stream, chat("m1"))
+	s.pass(time.Hour)
+	s.sees(stream, "m1", "m1", "m1", "m1")
+	s.waits()
+}
+
+func TestOneSessionCountsOneAttempt(t *testing.T) {
+	s := newStage(t, untilack.Config{})
+	if err := s.offline(chat("m1")); err != nil {
+		t.Fatal(err)
+	}
+	stream := s.enter(throne, nil)
+	s.work()
+	s.sees(stream, "m1")
+	s.deliver(stream, chat("m1")) // a second copy
+	s.Presence(s.now, stream, false, 0)
+	s.Close(s.now, stream)
+	for _, w := range s.Waiting(richard) {
+		if w.Attempt > 1 {
+			t.Errorf("attempt %d after one redelivery", w.Attempt)
+		}
+	}
+}
+
+func TestAReceiptDuringTheLastRedeliverLeavesNoRow(t *testing.T) {
+	s := newStage(t, untilack.Config{Store: lasting, Redeliver: &actions.Redeliver{Backoff: []time.Duration{}}})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.deliver(stream, chat("m1"))
+	s.now = s.now.Add(31 * time.Second)
+	s.Tick(s.now)
+	act := s.beginA(untilack.RunAction)
+	s.ack(stream, "m1")
+	s.Finish(s.now, act, s.call(act))
+	s.work()
+	s.waits()
+	s.stores()
+}
+
+func TestResumeDoesNotTakeAPacketFromItsAction(t *testing.T) {
+	s := newStage(t, untilack.Config{Redeliver: &actions.Redeliver{}})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.deliver(stream, chat("m1"))
+	s.now = s.now.Add(31 * time.Second)
+	s.Tick(s.now)
+	s.beginA(untilack.RunAction)
+	s.Pause(s.now, stream)
+	s.Resume(s.now, stream)
+	s.waits("m1 in action")
+}
+
+func TestAStreamThatEndsDuringARedeliverActionActsAtOnce(t *testing.T) {
+	s := newStage(t, untilack.Config{Redeliver: &actions.Redeliver{}})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.deliver(stream, chat("m1"))
+	s.now = s.now.Add(31 * time.Second)
+	s.Tick(s.now)
+	act := s.beginA(untilack.RunAction)
+	s.Close(s.now, stream)
+	s.Finish(s.now, act, s.call(act))
+	s.pass(time.Second)
+	s.stores("m1")
+}
+
+func TestAReadMessageForAnAbsentResourceDoesNotSpin(t *testing.T) {
+	s := newStage(t, untilack.Config{Capable: func(string) bool { return true }})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.deliver(stream, message("normal", westminster, richard+"/"+throne, "m1", speech))
+	s.ReadUpTo(s.now, stream, s.Mark(stream))
+	s.Close(s.now, stream)
+	s.work()
+	s.enter(crown, nil)
+	s.work() // fails if there is no end
+}
+
+func TestTimedAttemptsIntoAStreamThatProvesDeadDoNotCount(t *testing.T) {
+	s := newStage(t, untilack.Config{Redeliver: &actions.Redeliver{Rand: func() float64 { return 0 }}})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.deliver(stream, chat("m1"))
+	s.pass(2 * time.Minute)
+	s.sees(stream, "m1", "m1", "m1", "m1")
+	s.Close(s.now, stream)
+	s.work()
+	s.stores("m1")
+}
+
+func TestAnActionThatAsksForTimeUsesUpNoRedeliveries(t *testing.T) {
+	asks := actions.Func(func(ctx, packet) (actions.Outcome, error) { return actions.Again(time.Minute), nil })
+	s := newStage(t, untilack.Config{Actions: []actions.Action{asks, actions.Drop{}}})
+	first := s.enter(throne, nil)
+	s.work()
+	s.deliver(first, chat("m1"))
+	s.Close(s.now, first)
+	s.pass(time.Hour)
+	second := s.enter(crown, nil)
+	s.work()
+	s.sees(second, "m1")
+}

@@ -1,0 +1,171 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package untilack_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/untilack/untilack"
+	"github.com/untilack/untilack/cache"
+)
+
+// What stands in the store, and when.
+
+func TestAVolatileMessageIsNeverWrittenToAStoreThatLasts(t *testing.T) {
+	s := newStage(t, untilack.Config{Store: lasting, PersistAfter: 100 * time.Millisecond})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.deliver(stream, message("chat", westminster, richard, "m1", speech+"<no-permanent-store xmlns='urn:xmpp:hints'/>"))
+	s.pass(time.Second)
+	s.stores()
+}
+
+func TestOlderPacketsAreNotTakenForStoredWhenTheStoreRefusedThem(t *testing.T) {
+	s := newStage(t, untilack.Config{Store: lasting, PersistAfter: -1, Cache: &cache.Options{Limits: cache.Limits{RecipientPackets: 1}}})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.deliver(stream, chat("m1"))
+	admission := s.Outgoing(s.now, stream, []byte(chat("m2")))
+	if admission.Verdict != untilack.Persist {
+		t.Fatal(admission.Verdict)
+	}
+	s.Persisted(s.now, stream, admission, []error{errBroken, errBroken})
+	if _, err := s.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.stores("m1")
+}
+
+func TestAStreamIsLookedAfterOnceAckWaitIsOverNotPersistAfter(t *testing.T) {
+	s := newStage(t, untilack.Config{Store: lasting, PersistAfter: 100 * time.Millisecond})
+	first := s.enter(throne, nil)
+	s.work()
+	s.deliver(first, chat("m1"))
+	s.pass(time.Second)
+	s.Close(s.now, first)
+	second := s.enter(crown, nil)
+	s.pass(20 * time.Second)
+	s.sees(second, "m1")
+	if n := s.Count(untilack.Probed); n != 0 {
+		t.Errorf("probed %d times within 20 s, want 0", n)
+	}
+}
+
+func TestPersistAfterCountsForWhatWaitsInTheBacklogToo(t *testing.T) {
+	s := newStage(t, untilack.Config{Store: lasting, PersistAfter: 100 * time.Millisecond})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.Pause(s.now, stream)
+	if err := s.offline(chat("m1")); err != nil {
+		t.Fatal(err)
+	}
+	s.pass(time.Second)
+	s.stores("m1")
+}
+
+func TestStoreFirstHoldsForAMessageThatFindsAStreamOnItsWayOffline(t *testing.T) {
+	s := newStage(t, untilack.Config{Store: lasting})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.Pause(s.now, stream)
+	if err := s.offline(chat("m1")); err != nil {
+		t.Fatal(err)
+	}
+	s.work()
+	s.stores("m1")
+}
+
+func TestAnOldOfflineMessageOnADarkLinkIsNotDropped(t *testing.T) {
+	s := newStage(t, untilack.Config{})
+	if err := s.offline(chat("m1")); err != nil {
+		t.Fatal(err)
+	}
+	s.pass(72 * time.Hour)
+	dark := s.enter(throne, nil)
+	s.pass(time.Minute)
+	s.sees(dark, "m1")
+	s.stores("m1")
+}
+
+func TestAMessageQueuedInStoreFirstModeIsStillAFirstDelivery(t *testing.T) {
+	s := newStage(t, untilack.Config{Store: lasting})
+	stream := s.enter(throne, nil) // its stored messages are not read yet
+	if v := s.deliver(stream, chat("m1")); v != untilack.Queue {
+		t.Fatal(v)
+	}
+	s.work()
+	if got := s.wrote[stream]; len(got) != 1 || got[0] != chat("m1") {
+		t.Errorf("wrote %q, want the message as it came", got)
+	}
+}
+
+func TestASettledMessageIsNotReadFromTheStoreAgain(t *testing.T) {
+	s := newStage(t, untilack.Config{Store: lasting})
+	first := s.enter(throne, nil)
+	s.work()
+	s.deliver(first, chat("m1"))
+	second := s.enter(crown, nil)
+	probe := s.beginA(untilack.ProbeStream)
+	s.Finish(s.now, probe, untilack.Result{})
+	s.Answered(s.now, first, probe.Probe) // now the rows are to be listed
+	s.ack(first, "m1")
+	s.work()
+	s.sees(second)
+	s.stores()
+}
+
+func TestARowOfAMessagePurgedWhileItWasStoredGoesToo(t *testing.T) {
+	s := newStage(t, untilack.Config{Store: lasting})
+	stream := s.enter(throne, nil)
+	s.work()
+	admission := s.Outgoing(s.now, stream, []byte(chat("m1")))
+	s.Block(s.now, richard, percy)
+	errs := s.store.Put(t.Context(), admission.Rows...)
+	admission = s.Persisted(s.now, stream, admission, errs)
+	s.work()
+	s.stores()
+}
+
+func TestABlockDuringTheOfflineActionLeavesNoRow(t *testing.T) {
+	s := newStage(t, untilack.Config{})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.deliver(stream, chat("m1"))
+	s.Close(s.now, stream)
+	act := s.beginA(untilack.RunAction)
+	s.Block(s.now, richard, percy)
+	s.Finish(s.now, act, s.call(act))
+	s.work()
+	s.stores()
+}
+
+func TestTheDeadlineCountsFromTheWriteNotFromTheStore(t *testing.T) {
+	s := newStage(t, untilack.Config{Store: lasting})
+	stream := s.enter(throne, nil)
+	s.work()
+	admission := s.Outgoing(s.now, stream, []byte(chat("m1")))
+	errs := s.store.Put(t.Context(), admission.Rows...)
+	s.now = s.now.Add(9 * time.Second)
+	s.Persisted(s.now, stream, admission, errs)
+	s.pass(26 * time.Second)
+	if n := s.Count(untilack.Probed); n != 0 {
+		t.Error("probed before AckWait was over")
+	}
+}
+
+func TestOverflowDoesNotDeleteTheMailOfAnOlderPacket(t *testing.T) {
+	s := newStage(t, untilack.Config{Cache: &cache.Options{Limits: cache.Limits{RecipientPackets: 1}}})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.deliver(stream, chat("m1"))
+	admission := s.Outgoing(s.now, stream, []byte(chat("m2")))
+	errs := s.store.Put(t.Context(), admission.Rows...)
+	s.Close(s.now, stream)
+	s.work()
+	s.Persisted(s.now, stream, admission, errs)
+	s.work()
+	s.stores("m1", "m2")
+}
