@@ -5,6 +5,7 @@
 package untilack
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -206,18 +207,17 @@ func (k *Keeper) unsaved(a *account, most int) (rows []actions.Row, refs []cache
 }
 
 func (k *Keeper) finishStore(a *account, now time.Time, e *Effect, r Result) {
+	failed := false
 	for i, ref := range e.refs {
-		err := r.Err
-		if err == nil && r.Errs != nil {
-			err = r.Errs[i]
-		}
+		err := cmp.Or(r.Err, errorAt(r.Errs, i))
 		k.stored(a, now, nil, e.Rows[i].Packet, err)
-		if err != nil {
-			a.failures++
-			continue
+		if err == nil {
+			k.markStored(a, ref, e.Rows[i].Packet)
 		}
+		failed = failed || err != nil
+	}
+	if !failed {
 		a.failures = 0
-		k.markStored(a, ref, e.Rows[i].Packet)
 	}
 	p, waits := k.cache.Get(e.ref)
 	switch {
@@ -225,8 +225,10 @@ func (k *Keeper) finishStore(a *account, now time.Time, e *Effect, r Result) {
 	case e.Reason == Admitted:
 		k.cache.Mark(e.ref, 0, cache.Held)
 		a.push(item{ref: e.ref, received: p.Received})
-	case e.Reason != Kept && a.failures == 0 && !p.Marks.Has(cache.Stored): // there were many before it
+	case e.Reason != Kept && !failed && !p.Marks.Has(cache.Stored): // there were many before it
 		k.enqueue(a, &Effect{Kind: StoreRows, Reason: e.Reason, ref: e.ref})
+	case e.Reason != Kept && failed:
+		a.failures++
 	case e.Reason != Kept:
 	case !p.Marks.Has(cache.Stored):
 		k.again(now, e.ref, k.retryWait(a))
@@ -234,6 +236,15 @@ func (k *Keeper) finishStore(a *account, now time.Time, e *Effect, r Result) {
 		k.cache.Drop(now, e.ref)
 		k.notePacket(a, now, Kept, nil, p.Key)
 	}
+}
+
+// errorAt returns what a store said of its i-th row. A store that says less than it
+// should has put the row.
+func errorAt(errs []error, i int) error {
+	if i < len(errs) {
+		return errs[i]
+	}
+	return nil
 }
 
 func (k *Keeper) finishDelete(a *account, now time.Time, e *Effect, r Result) {

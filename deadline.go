@@ -189,7 +189,7 @@ func (k *Keeper) beginProbe(a *account, now time.Time, e *Effect) bool {
 	e.Probe = id
 	e.Stanza = fmt.Appendf(nil, "<iq type='get' id='%s' from='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>",
 		id, k.config.Domain, escape(s.address.full))
-	k.timers.add(timer{at: now.Add(k.config.ProbeWait), stream: s, kind: probeTimer, probe: id, mark: s.read})
+	k.timers.add(timer{at: now.Add(k.config.ProbeWait), stream: s, kind: probeTimer, probe: id, since: now})
 	k.note(a, Event{Time: now, Reason: Probed, Resource: s.address.resource})
 	return true
 }
@@ -226,6 +226,14 @@ func (k *Keeper) answered(a *account, now time.Time, s *Stream, id string) bool 
 	return true
 }
 
+// maySpeak reports whether a client that has not answered a probe was heard since
+// its time began. Over a slow link the probe takes a while to arrive; but not for
+// longer than a receipt may take.
+func (k *Keeper) maySpeak(now time.Time, t timer) bool {
+	heard := time.Unix(0, t.stream.heard.Load())
+	return heard.After(now.Add(-k.config.ProbeWait)) && now.Sub(t.since) < k.config.AckWait
+}
+
 // fire carries out a timer.
 func (k *Keeper) fire(now time.Time, t timer) {
 	bare := t.account
@@ -239,8 +247,8 @@ func (k *Keeper) fire(now time.Time, t timer) {
 		if t.stream.ended || t.stream.probe.id != t.probe {
 			return
 		}
-		if t.stream.read > t.mark { // it acknowledges: the probe is still on its way
-			t.at, t.mark = now.Add(k.config.ProbeWait), t.stream.read
+		if k.maySpeak(now, t) {
+			t.at = now.Add(k.config.ProbeWait)
 			k.timers.add(t)
 			return
 		}

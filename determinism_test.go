@@ -40,9 +40,10 @@ func worlds(t testing.TB, n int) uint64 {
 
 // shrink returns less dice that break the same rule.
 func shrink(data []byte, rule string) []byte {
+	enough := time.Now().Add(10 * time.Second)
 	for size := len(data) / 2; size > 0; {
 		smaller := false
-		for at := 0; at+size <= len(data); at += size {
+		for at := 0; at+size <= len(data) && time.Now().Before(enough); at += size {
 			rest := append(append([]byte(nil), data[:at]...), data[at+size:]...)
 			if _, broken := simulate(rest); broken != nil && broken.rule == rule {
 				data, smaller = rest, true

@@ -20,6 +20,7 @@ import (
 // It reports whether the stanza is to be routed on, as it is: always, but for
 // the answer to a probe of the Keeper's own.
 func (k *Keeper) Incoming(now time.Time, s *Stream, raw []byte) (forward bool) {
+	s.heard.Store(now.UnixNano())
 	m, err := receipts.Scan(raw)
 	if err != nil {
 		return true // for the host's own parser to judge

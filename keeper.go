@@ -122,7 +122,8 @@ type item struct {
 type rowCursor struct {
 	more    bool      // whether rows may stand in the store that were not read
 	reading bool      // whether a read is queued or under way
-	again   bool      // whether rows came since it began: all are to be read once more
+	again   bool      // whether all rows are to be read once more after it
+	grown   bool      // whether rows were added since it began
 	after   uint64    // the number of the last row that was read
 	horizon time.Time // packets received later than this wait for the next read
 	failed  bool      // whether the last read failed: nothing waits for rows then
@@ -169,7 +170,8 @@ func (a *account) settled() bool { return a.acts == 0 && a.hold.IsZero() }
 
 // tidy forgets an account of which nothing is left.
 func (a *account) tidy() {
-	if len(a.streams) == 0 && len(a.queue) == 0 && !a.busy && len(a.backlog) == 0 && len(a.deleting) == 0 && len(a.asked) == 0 {
+	if len(a.streams) == 0 && len(a.queue) == 0 && !a.busy && len(a.backlog) == 0 && len(a.deleting) == 0 && len(a.asked) == 0 &&
+		a.idle == nil && a.hold.IsZero() {
 		delete(a.shard.accounts, a.bare)
 	}
 }
@@ -191,10 +193,14 @@ func (k *Keeper) notePacket(a *account, now time.Time, r Reason, s *Stream, key 
 	k.note(a, e)
 }
 
-// reread has all rows of the store read once more, for some were put.
+// reread has all rows of the store read once more: some that were read before are
+// mail now.
 func (a *account) reread() {
 	a.rows = rowCursor{more: true, again: a.rows.reading, reading: a.rows.reading, failed: a.rows.failed}
 }
+
+// readOn has the rows read that were added behind those read so far.
+func (a *account) readOn() { a.rows.more, a.rows.grown = true, true }
 
 // firstReceived returns now, or a little later for messages of one instant: the
 // order of first receipt is the order of every redelivery.

@@ -28,7 +28,7 @@ const (
 )
 
 // String returns the verdict in a word.
-func (v Verdict) String() string { return [...]string{"write", "queue", "persist"}[v%3] }
+func (v Verdict) String() string { return [...]string{"write", "queue", "persist", "?"}[min(v, 3)] }
 
 // An Admission is the Keeper's answer to a message.
 type Admission struct {
@@ -198,13 +198,10 @@ func (k *Keeper) Persisted(now time.Time, s *Stream, admission Admission, errs [
 	defer k.leave(a)
 	last := len(admission.Rows) - 1
 	p := admission.Rows[last].Packet
-	var err error
-	if errs != nil {
-		err = errs[last]
-	}
+	err := errorAt(errs, last)
 	k.stored(a, now, s, p, err)
 	for i, ref := range admission.older {
-		if errs == nil || errs[i] == nil {
+		if errorAt(errs, i) == nil {
 			k.markStored(a, ref, admission.Rows[i].Packet)
 		}
 	}

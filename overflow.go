@@ -49,7 +49,7 @@ func (k *Keeper) overflowed(a *account, now time.Time, s *Stream, p cache.Packet
 		return admission
 	}
 	a.spilling = true
-	a.reread()
+	a.readOn()
 	k.place(a, now)
 	admission.Verdict = Queue
 	return admission

@@ -286,7 +286,7 @@ func (k *Keeper) beginList(a *account, e *Effect) bool {
 		a.rows.reading = false
 		return false
 	}
-	a.rows.again = false
+	a.rows.again, a.rows.grown = false, false
 	e.After = a.rows.after
 	return true
 }
@@ -318,18 +318,14 @@ func (k *Keeper) finishList(a *account, now time.Time, e *Effect, r Result) {
 	if a.rows.again {
 		defer a.reread()
 	}
-	a.rows.more = len(r.Rows) == e.Limit || a.rows.again
+	a.rows.more = len(r.Rows) == e.Limit || a.rows.again || a.rows.grown
 	a.spilling = a.spilling && a.rows.more
 	if len(r.Rows) == 0 {
 		return
 	}
-	waiting := make(map[cache.Identity]bool)
-	for p := range k.cache.Of(a.bare) {
-		waiting[p.Identity()] = true
-	}
 	for _, stored := range r.Rows {
 		p := stored.Packet
-		if waiting[p.Identity()] || a.deleting[p.Identity()] > 0 {
+		if a.deleting[p.Identity()] > 0 {
 			continue
 		}
 		p.Marks |= cache.Stored | cache.Restored

@@ -226,9 +226,9 @@ func (k *Keeper) save(ctx context.Context, packets []cache.Packet) (unsaved []ca
 	}
 	errs := k.config.Store.Put(ctx, rows...)
 	for i, p := range packets {
-		if errs != nil && errs[i] != nil {
+		if failed := errorAt(errs, i); failed != nil {
 			unsaved = append(unsaved, p)
-			err = errs[i]
+			err = failed
 			continue
 		}
 		k.cache.Mark(p.Ref(), cache.Stored, 0)

@@ -134,7 +134,7 @@ func (s *sim) checkWrite(to *line, stanza string) {
 		s.breach("same message", "%s has a stamp that is none", l)
 	case len(stamps) == 0 && l.written > 0 && l.again == 0:
 		s.breach("same message", "%s comes again without a delay stamp", l)
-	case len(stamps) == 1 && l.written == 0 && !l.mail && !s.limits:
+	case len(stamps) == 1 && l.written == 0 && !l.mail && !s.limits && !s.worn:
 		s.breach("tracking never alters", "the first delivery of %s is stamped", l)
 	case l.settled && l.again == 0 && !l.hurt:
 		s.breach("one winner", "%s is written after a receipt has settled it", l)

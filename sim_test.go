@@ -295,6 +295,13 @@ func (s *sim) drop(_ context.Context, p cache.Packet) (actions.Outcome, error) {
 // watch checks what is told, and logs it.
 func (s *sim) watch(e untilack.Event) {
 	s.note("  %s %s %s %s %v", e.Reason, e.Recipient, e.Resource, e.ID, e.Err)
+	if e.Reason == untilack.StoreFailed && e.ID != "" && s.config.PersistAfter == 0 { // delivered all the same
+		for _, l := range s.letters {
+			if l.id == e.ID {
+				l.untracked = true
+			}
+		}
+	}
 	if e.Reason != untilack.Settled {
 		return
 	}

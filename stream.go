@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/untilack/untilack/cache"
@@ -36,6 +37,7 @@ type Stream struct {
 	queued    int    // write effects not yet finished
 	window    []uint64
 	overdue   []overdue
+	heard     atomic.Int64 // when a stanza came in last, in Unix nanoseconds
 	probe     probe
 	waitFor   []*Stream // streams whose probes come first
 	nextProbe uint64

@@ -34,7 +34,7 @@ type timer struct {
 	stream  *Stream
 	account string
 	probe   string
-	mark    uint64 // what was read when the probe was sent
+	since   time.Time // when the probe was sent
 	seq     uint64
 }
 
