@@ -127,7 +127,7 @@ func (k *Keeper) behindRows(a *account, s *Stream, p cache.Packet) bool {
 // stream may have it. It reports false if the packet needs no place: it is on
 // another stream already.
 func (k *Keeper) choose(a *account, it item, p cache.Packet) (*Stream, bool) {
-	if s := it.stream; s != nil && s.takes(p) {
+	if s := it.stream; s != nil && s.takes(p) && !a.mayTurn(it, p) {
 		return s, !s.has(p)
 	}
 	if a.liveCopies(p, nil) {
@@ -166,6 +166,12 @@ func (k *Keeper) recall(a *account, s *Stream) {
 		}
 		return true
 	})
+}
+
+// mayTurn reports whether a packet that was meant for one stream, and still waits
+// for its turn there, goes to the best one there is by now: if it went to no other.
+func (a *account) mayTurn(it item, p cache.Packet) bool {
+	return p.Resource == "" && len(p.Copies) == 0 && a.listed[it.ref.Seq] == 1
 }
 
 // mustEnd ends a packet that may not be delivered any more, and reports whether it
