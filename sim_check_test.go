@@ -132,7 +132,7 @@ func (s *sim) checkWrite(to *line, stanza string) {
 		s.breach("same message", "%s is stamped %s, and was received at %v", l, stamps[0], l.received)
 	case len(stamps) == 1 && plain == stanza:
 		s.breach("same message", "%s has a stamp that is none", l)
-	case len(stamps) == 0 && l.written > 0 && l.again == 0:
+	case len(stamps) == 0 && l.written > 0 && l.again == 0 && !l.hurt:
 		s.breach("same message", "%s comes again without a delay stamp", l)
 	case len(stamps) == 1 && l.written == 0 && !l.mail && !s.limits && !s.worn:
 		s.breach("tracking never alters", "the first delivery of %s is stamped", l)

@@ -27,6 +27,10 @@
 //	}
 //	s.Close()
 //
+// A wrapped session counts as available with priority 0 from the start, and gets
+// what waits for its recipient. A server that knows presence says otherwise in
+// Options.Stream, and reports it to Session.Keeper.
+//
 // # Writing
 //
 // Whatever is written is read into memory first, then put into a queue of the

@@ -117,9 +117,7 @@ func check(t *testing.T, c Config, delivery delivery) {
 	if o.Confirmed != o.Sent || o.Bounced > 0 {
 		t.Errorf("of %d messages, %d were confirmed to the sender and %d bounced", o.Sent, o.Confirmed, o.Bounced)
 	}
-	// With one device after another that may yet be alive, each has an order of
-	// its own.
-	if o.OutOfOrder > 0 && (c.Fault != Flap || c.Resource == Same) {
+	if o.OutOfOrder > 0 {
 		t.Errorf("%d arrived out of order", o.OutOfOrder)
 	}
 }

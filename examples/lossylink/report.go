@@ -100,6 +100,7 @@ func (r Report) WriteTable(out io.Writer) error {
 	row("delivered once", func(o *Outcome) any { return o.Once })
 	row("duplicated", func(o *Outcome) any { return o.Duplicated })
 	row("lost", func(o *Outcome) any { return o.Lost })
+	row("out of order", func(o *Outcome) any { return o.OutOfOrder })
 	row("time to recover", func(o *Outcome) any { return o.recovered() })
 	return table.Flush()
 }
