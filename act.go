@@ -180,11 +180,11 @@ func (k *Keeper) retryWait(a *account) time.Duration {
 // put.
 func (k *Keeper) beginStore(a *account, e *Effect) bool {
 	p, ok := k.cache.Get(e.ref)
-	if !ok || p.Taken || p.Marks.Has(cache.Stored) {
+	if !ok || p.Taken || p.Marks.Has(cache.Stored) && e.Reason != Kept {
 		return false
 	}
 	e.Packet = p
-	if e.Reason == Admitted {
+	if e.Reason != Persisted {
 		e.Rows, e.refs = []actions.Row{row(p)}, []cache.Ref{e.ref}
 		return true
 	}
@@ -230,9 +230,9 @@ func (k *Keeper) finishStore(a *account, now time.Time, e *Effect, r Result) {
 	case e.Reason != Kept && failed:
 		a.failures++
 	case e.Reason != Kept:
-	case !p.Marks.Has(cache.Stored):
+	case failed:
 		k.again(now, e.ref, k.retryWait(a))
-	case len(a.streams) == 0:
+	case len(a.streams) == 0, p.Marks.Has(cache.Restored):
 		k.cache.Drop(now, e.ref)
 		k.notePacket(a, now, Kept, nil, p.Key)
 	}

@@ -118,7 +118,23 @@ func (k *Keeper) readOn(a *account, now time.Time, s *Stream, p cache.Packet) {
 		k.cache.Mark(p.Ref(), cache.Parked, 0)
 		k.notePacket(a, now, Parked, s, p.Key)
 	}
+	if p.Marks.Has(cache.Restored) {
+		k.shelve(a, p)
+		return
+	}
 	k.again(now, p.Ref(), k.config.Retention)
+}
+
+// shelve parks a packet that came out of the store in the store: no limit was asked
+// when it was read into memory, so it must not stay there. The second time it has
+// had its chance.
+func (k *Keeper) shelve(a *account, p cache.Packet) {
+	if p.Marks.Has(cache.Read) {
+		k.enqueue(a, &Effect{Kind: RunAction, Reason: Unconfirmed, Action: k.last, ref: p.Ref()})
+		return
+	}
+	k.cache.Mark(p.Ref(), cache.Read, 0)
+	k.enqueue(a, &Effect{Kind: StoreRows, Reason: Kept, ref: p.Ref()})
 }
 
 // acknowledges reports whether the client of s is known to acknowledge p.

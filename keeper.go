@@ -93,8 +93,9 @@ type account struct {
 	listed   map[uint64]int // how often each is in it, by Seq
 	unsorted bool           // whether the backlog may be out of order
 
-	rows     rowCursor // where reading the recipient's stored packets stands
-	spilling bool      // whether new packets go to the store, as older ones did for want of room
+	rows     rowCursor   // where reading the recipient's stored packets stands
+	restored []cache.Ref // packets that came out of the store; some have ended
+	spilling bool        // whether new packets go to the store, as older ones did for want of room
 
 	queue    []*Effect              // to be carried out one after the other
 	deleting map[cache.Identity]int // whose rows are about to be deleted

@@ -15,6 +15,13 @@ import (
 	"github.com/untilack/untilack/receipts"
 )
 
+// isShelved reports whether a packet that was read from the store is one whose copy
+// on a live stream was read: its row is to wait for the next stream.
+func (k *Keeper) isShelved(a *account, ref cache.Ref) bool {
+	p, ok := k.cache.Get(ref)
+	return ok && a.liveCopies(p, nil)
+}
+
 // push puts a packet into the backlog.
 func (a *account) push(it item) {
 	if it.stream == nil && a.listed[it.ref.Seq] > 0 {
@@ -198,7 +205,7 @@ func (k *Keeper) mayRepeat(a *account, now time.Time, s *Stream, p cache.Packet)
 	case read && !k.acknowledges(s, p):
 		k.finish(a, now, p, Finished, s)
 		return false
-	case read && p.Marks.Has(cache.Read):
+	case read && p.Marks.Has(cache.Read) && !p.Marks.Has(cache.Parked):
 		k.enqueue(a, &Effect{Kind: RunAction, Reason: Unconfirmed, Action: k.last, ref: p.Ref()})
 		return false
 	case read:
@@ -283,8 +290,27 @@ func (k *Keeper) readRows(a *account) {
 	if it, ok := a.firstFor(s); ok && !it.received.After(a.rows.horizon) {
 		return
 	}
+	if k.manyRestored(a) {
+		return // until some of them are settled, or parked in the store again
+	}
 	a.rows.reading = true
 	k.enqueue(a, &Effect{Kind: ListRows, After: a.rows.after, Limit: k.config.Window})
+}
+
+// maxRestored is how many windows of packets may be in memory that came out of the
+// store: no limit of the cache is asked about them.
+const maxRestored = 16
+
+// manyRestored reports whether there are that many.
+func (k *Keeper) manyRestored(a *account) bool {
+	if len(a.restored) < maxRestored*k.config.Window {
+		return false
+	}
+	a.restored = slices.DeleteFunc(a.restored, func(ref cache.Ref) bool {
+		_, waits := k.cache.Get(ref)
+		return !waits
+	})
+	return len(a.restored) >= maxRestored*k.config.Window
 }
 
 func (k *Keeper) beginList(a *account, e *Effect) bool {
@@ -337,7 +363,10 @@ func (k *Keeper) finishList(a *account, now time.Time, e *Effect, r Result) {
 		p.Marks |= cache.Stored | cache.Restored
 		ref, err := k.cache.Restore(now, p, 0)
 		switch {
+		case err == nil && k.isShelved(a, ref):
+			k.cache.Drop(now, ref)
 		case err == nil:
+			a.restored = append(a.restored, ref)
 			a.push(item{ref: ref, received: p.Received})
 		case errors.Is(err, cache.ErrFinished):
 			k.withdraw(a, p) // it was settled while the rows were read
