@@ -202,6 +202,7 @@ func (k *Keeper) beginProbe(a *account, now time.Time, e *Effect) bool {
 	s.nextProbe++
 	id := fmt.Sprintf("untilack-%016x", mix(k.config.Seed^s.id<<32^s.nextProbe))
 	s.probe = probe{id: id, covers: s.sent, asked: true}
+	s.inDoubt = false
 	e.Probe = id
 	e.Stanza = fmt.Appendf(nil, "<iq type='get' id='%s' from='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>",
 		id, k.config.Domain, escape(s.address.full))

@@ -311,7 +311,8 @@ func TestEventsTellOfWhatHappensInOrder(t *testing.T) {
 			got = append(got, strings.TrimSpace(fmt.Sprint(e.Reason, " ", e.Resource, " ", e.ID)))
 		}
 		want := []string{"opened throne", "admitted throne m1", "persisted throne m1", "probed throne", "dead throne",
-			"acted  m1", "opened crown", "redelivered crown m1", "settled crown m1", "closed crown"}
+			"acted  m1", "opened crown", "redelivered crown m1", "probed crown",
+			"settled crown m1", "answered crown", "closed crown"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("events (-want +got):\n%s", diff)
 		}

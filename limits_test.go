@@ -228,3 +228,20 @@ func TestParkedMailStaysWithinTheLimits(t *testing.T) {
 		t.Error("nothing was delivered")
 	}
 }
+
+func TestShortSessionsAreNotFloodedForEver(t *testing.T) {
+	story(t, untilack.Config{}, func(w *world) {
+		w.sends("m1")
+		copies := 0
+		for range 20 { // each shorter than AckWait, of a client that never acknowledges
+			c := w.online(throne, silent)
+			w.pass(10 * time.Second)
+			copies += len(c.messages())
+			c.leaves()
+			w.pass(time.Hour)
+		}
+		if copies != 1 {
+			t.Errorf("%d copies of one message in 20 sessions, want 1", copies)
+		}
+	})
+}

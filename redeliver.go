@@ -249,6 +249,7 @@ func (k *Keeper) beginWrite(a *account, now time.Time, e *Effect) bool {
 		}
 	}
 	e.mark = k.deliver(a, s, e.ref)
+	s.inDoubt = s.inDoubt || !timed && (again || p.Marks.Has(cache.Restored))
 	if again {
 		k.cache.Mark(e.ref, cache.Redelivered, 0)
 	}
@@ -271,6 +272,7 @@ func (k *Keeper) finishWrite(a *account, now time.Time, e *Effect, r Result) {
 			reason = Redelivered
 		}
 		k.notePacket(a, now, reason, s, e.Packet.Key)
+		k.askAfterAll(a, s)
 		return
 	}
 	s.free(e.mark)
@@ -300,6 +302,15 @@ func (k *Keeper) readRows(a *account) {
 // maxRestored is how many windows of packets may be in memory that came out of the
 // store: no limit of the cache is asked about them.
 const maxRestored = 16
+
+// askAfterAll has a stream probed once all that was to be written again is written.
+// So a client that never acknowledges is done with its mail after one session, be
+// it ever so short, and a stream that was dead from its start is found out.
+func (k *Keeper) askAfterAll(a *account, s *Stream) {
+	if _, waits := a.firstFor(s); s.inDoubt && !waits && s.queued == 0 && !a.rows.reading {
+		k.ask(a, s)
+	}
+}
 
 // manyRestored reports whether there are that many.
 func (k *Keeper) manyRestored(a *account) bool {

@@ -112,7 +112,7 @@ func TestS29AMessageIsNotForAResourceOfNegativePriority(t *testing.T) {
 		first.dies()
 		below.got()
 		w.stores("m1")
-		w.happened(map[untilack.Reason]int{untilack.Probed: 0})
+		w.happened(map[untilack.Reason]int{untilack.Probed: 1}) // crown, after its mail
 		// Its full address is another matter (R86).
 		if err := w.send(message("chat", westminster, richard+"/"+throne, "m2", speech)); err != nil {
 			t.Fatal(err)

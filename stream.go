@@ -35,6 +35,7 @@ type Stream struct {
 	read      uint64 // the copies up to this one were read
 	abandoned uint64 // the copies up to this one count no more: its client became unavailable
 	queued    int    // write effects not yet finished
+	inDoubt   bool   // whether something was written again since the last probe
 	window    []uint64
 	overdue   []overdue
 	heard     atomic.Int64 // when a stanza came in last, in Unix nanoseconds

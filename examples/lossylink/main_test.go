@@ -56,6 +56,7 @@ func TestTable(t *testing.T) {
    delivered once                    6               9
    duplicated                        0               1
    lost                              4               0
+   out of order                      0               0
    time to recover               never          0.25 s
 `
 	if got := "\n" + out.String(); got != want {
