@@ -182,7 +182,10 @@ func (s *sim) checkOrder(to *line, l *letter) {
 func (s *sim) curtain() {
 	s.note("curtain")
 	s.faults = false
-	for len(s.held)+len(s.away) > 0 {
+	for n := 0; len(s.held)+len(s.away) > 0; n++ {
+		if n > 500 {
+			s.breach("no end", "messages for nobody online are told to wait for ever")
+		}
 		s.store1()
 		s.work(3)
 		s.check()

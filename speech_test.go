@@ -13,7 +13,7 @@ import (
 	"github.com/untilack/untilack/actions"
 )
 
-// Who speaks in the scenarios (rules.md section 5).
+// Who speaks in the scenarios.
 const (
 	england     = "royalty.england.lit"
 	richard     = "kingrichard@" + england
