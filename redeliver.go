@@ -6,7 +6,6 @@ package untilack
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 	"time"
 
@@ -14,13 +13,6 @@ import (
 	"github.com/untilack/untilack/cache"
 	"github.com/untilack/untilack/receipts"
 )
-
-// isShelved reports whether a packet that was read from the store is one whose copy
-// on a live stream was read: its row is to wait for the next stream.
-func (k *Keeper) isShelved(a *account, ref cache.Ref) bool {
-	p, ok := k.cache.Get(ref)
-	return ok && a.liveCopies(p, nil)
-}
 
 // push puts a packet into the backlog.
 func (a *account) push(it item) {
@@ -120,14 +112,6 @@ func (k *Keeper) placeOne(a *account, now time.Time, it item, full []*Stream) (s
 	s.queued++
 	k.enqueue(a, &Effect{Kind: WriteStanza, Stream: s, ref: it.ref, bound: s == it.stream})
 	return s, false
-}
-
-// behindRows reports whether older packets of the store come before p.
-func (k *Keeper) behindRows(a *account, s *Stream, p cache.Packet) bool {
-	if a.rows.failed || s != a.best() {
-		return false
-	}
-	return (a.rows.more || a.rows.reading) && p.Received.After(a.rows.horizon)
 }
 
 // choose returns the stream that a packet goes to (RFC 6121 §8.5.4), nil if no
@@ -279,30 +263,6 @@ func (k *Keeper) finishWrite(a *account, now time.Time, e *Effect, r Result) {
 	k.unwritten(a, now, s, e.ref, e.Packet.Marks, r.Err)
 }
 
-// readRows has the next of the recipient's stored packets read, if there is a
-// stream to take them and those read before are on their way.
-func (k *Keeper) readRows(a *account) {
-	if !a.rows.more || a.rows.reading || a.rows.failed {
-		return
-	}
-	s := a.best()
-	if s == nil || !s.hasRoom(k.config.Window) {
-		return
-	}
-	if it, ok := a.firstFor(s); ok && !it.received.After(a.rows.horizon) {
-		return
-	}
-	if k.manyRestored(a) {
-		return // until some of them are settled, or parked in the store again
-	}
-	a.rows.reading = true
-	k.enqueue(a, &Effect{Kind: ListRows, After: a.rows.after, Limit: k.config.Window})
-}
-
-// maxRestored is how many windows of packets may be in memory that came out of the
-// store: no limit of the cache is asked about them.
-const maxRestored = 16
-
 // askAfterAll has a stream probed once all that was to be written again is written.
 // So a client that never acknowledges is done with its mail after one session, be
 // it ever so short, and a stream that was dead from its start is found out.
@@ -310,79 +270,4 @@ func (k *Keeper) askAfterAll(a *account, s *Stream) {
 	if _, waits := a.firstFor(s); s.inDoubt && !waits && s.queued == 0 && !a.rows.reading {
 		k.ask(a, s)
 	}
-}
-
-// manyRestored reports whether there are that many.
-func (k *Keeper) manyRestored(a *account) bool {
-	if len(a.restored) < maxRestored*k.config.Window {
-		return false
-	}
-	a.restored = slices.DeleteFunc(a.restored, func(ref cache.Ref) bool {
-		_, waits := k.cache.Get(ref)
-		return !waits
-	})
-	return len(a.restored) >= maxRestored*k.config.Window
-}
-
-func (k *Keeper) beginList(a *account, e *Effect) bool {
-	if a.best() == nil {
-		a.rows.reading = false
-		return false
-	}
-	a.rows.again, a.rows.grown = false, false
-	e.After = a.rows.after
-	return true
-}
-
-// firstFor returns the oldest packet of the backlog that waits for s, or may.
-func (a *account) firstFor(s *Stream) (item, bool) {
-	for _, it := range a.backlog {
-		if it.target == s || it.target == nil {
-			return it, true
-		}
-	}
-	return item{}, false
-}
-
-// finishList takes rows into memory, where they wait for their turn. The window
-// bounds them, so no limit needs to.
-func (k *Keeper) finishList(a *account, now time.Time, e *Effect, r Result) {
-	a.rows.reading = false
-	if r.Err != nil {
-		k.stored(a, now, nil, cache.Packet{}, r.Err)
-		a.rows.failed = true
-		k.timers.add(timer{at: now.Add(k.retryWait(a)), account: a.bare, kind: rowsTimer})
-		return
-	}
-	a.rows.failed, a.failures = false, 0
-	if e.After != a.rows.after || a.best() == nil {
-		return // a stream opened or closed meanwhile: read again from its start
-	}
-	if a.rows.again {
-		defer a.reread()
-	}
-	a.rows.more = len(r.Rows) == e.Limit || a.rows.again || a.rows.grown
-	a.spilling = a.spilling && a.rows.more
-	if len(r.Rows) == 0 {
-		return
-	}
-	for _, stored := range r.Rows {
-		p := stored.Packet
-		if a.deleting[p.Identity()] > 0 {
-			continue
-		}
-		p.Marks |= cache.Stored | cache.Restored
-		ref, err := k.cache.Restore(now, p, 0)
-		switch {
-		case err == nil && k.isShelved(a, ref):
-			k.cache.Drop(now, ref)
-		case err == nil:
-			a.restored = append(a.restored, ref)
-			a.push(item{ref: ref, received: p.Received})
-		case errors.Is(err, cache.ErrFinished):
-			k.withdraw(a, p) // it was settled while the rows were read
-		}
-	}
-	lastRow := r.Rows[len(r.Rows)-1]
-	a.rows.after, a.rows.horizon = lastRow.Number, lastRow.Packet.Received
 }

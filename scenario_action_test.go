@@ -16,7 +16,8 @@ import (
 	"github.com/untilack/untilack/cache"
 )
 
-// The scenarios that the packet cache is built to (docs/ARCHITECTURE.md) about what becomes of a message in the end.
+// The scenarios that the packet cache is built to (docs/ARCHITECTURE.md), about
+// what becomes of a message in the end.
 
 func TestS26AMessageThatIsArchivedNeedsNoOfflineCopy(t *testing.T) {
 	archived := func(p packet) bool { return p.Key.ID == "archived" }

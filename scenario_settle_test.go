@@ -13,7 +13,8 @@ import (
 	"github.com/untilack/untilack/actions"
 )
 
-// The scenarios that the packet cache is built to (docs/ARCHITECTURE.md) about receipts and what they settle.
+// The scenarios that the packet cache is built to (docs/ARCHITECTURE.md), about
+// receipts and what they settle.
 
 func TestS1AReceiptSettlesItsMessageAndLeavesNothingBehind(t *testing.T) {
 	story(t, untilack.Config{Store: lasting}, func(w *world) {

@@ -12,7 +12,8 @@ import (
 	"github.com/untilack/untilack/actions"
 )
 
-// The scenarios that the packet cache is built to (docs/ARCHITECTURE.md) about deadlines, and about streams that end
+// The scenarios that the packet cache is built to (docs/ARCHITECTURE.md), about
+// deadlines, and about streams that end
 // and begin.
 
 // capable is a host that knows that all clients acknowledge.
