@@ -13,8 +13,7 @@ import (
 )
 
 // The scenarios that the packet cache is built to (docs/ARCHITECTURE.md), about
-// deadlines, and about streams that end
-// and begin.
+// deadlines, and about streams that end and begin.
 
 // capable is a host that knows that all clients acknowledge.
 func capable(string) bool { return true }
