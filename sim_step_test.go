@@ -144,6 +144,7 @@ func (s *sim) hangUp(l *line, clean bool) {
 func (s *sim) presence(l *line) {
 	l.away, l.priority = s.dice.one(3), s.dice.of(3)-s.dice.of(2)
 	s.note("%s: away %v, priority %d", l, l.away, l.priority)
+	s.worn = s.worn || l.priority < 0 // what it has may come after what is stored meanwhile
 	s.keeper.Presence(s.now, l.Stream, !l.away, l.priority)
 }
 
