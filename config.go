@@ -84,8 +84,9 @@ type Config struct {
 	// ended. Default: 5 s.
 	WriteTimeout time.Duration
 
-	// Workers is how many recipients may have an effect running at once.
-	// Goroutines are started when there is work and end after it. Default: 256.
+	// Workers is how many recipients may have something written at once, and as
+	// many again an action or the store called. Goroutines are started when there
+	// is work and end after it. Default: 256.
 	Workers int
 
 	// Admit replaces the admission policy. It is asked about messages that could

@@ -261,3 +261,16 @@ func TestOfflineMailAtALimitKeepsTheOrder(t *testing.T) {
 	s.work()
 	s.stores("m1", "m2")
 }
+
+func TestABusyResourceDoesNotStopOfflineMail(t *testing.T) {
+	story(t, untilack.Config{}, func(w *world) {
+		below := w.login(&client{habit: silent, priority: -1}, richard+"/"+throne)
+		below.fails(untilack.ErrBusy)
+		if err := w.send(message("chat", westminster, richard+"/"+throne, "m1", speech)); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Minute)
+		w.within(untilack.DefaultActionTimeout, "Offline", func() { w.sends("m2", "m3") })
+		w.stores("m2", "m3")
+	})
+}
