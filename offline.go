@@ -101,6 +101,7 @@ func (k *Keeper) away(now time.Time, stanza []byte) (p cache.Packet, online bool
 		p.Marks |= cache.Held
 	}
 	ref, err := k.put(now, p, k.queuedWait())
+	p.Marks &^= cache.Held
 	switch {
 	case errors.Is(err, cache.ErrDuplicate):
 	case err != nil && a.failures == 0 && k.saveOlder(a):

@@ -186,7 +186,6 @@ func (k *Keeper) behind(a *account, s *Stream) bool {
 
 // row makes the row of a packet that waits: a copy against a crash.
 func row(p cache.Packet) actions.Row {
-	p.Marks &^= cache.Held
 	return actions.NewRow(p, true)
 }
 

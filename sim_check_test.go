@@ -182,6 +182,11 @@ func (s *sim) checkOrder(to *line, l *letter) {
 func (s *sim) curtain() {
 	s.note("curtain")
 	s.faults = false
+	for _, p := range s.people {
+		for _, l := range p.lines {
+			l.busy = false
+		}
+	}
 	for n := 0; len(s.held)+len(s.away) > 0; n++ {
 		if n > 500 {
 			s.breach("no end", "messages for nobody online are told to wait for ever")

@@ -171,7 +171,7 @@ func (s *sim) pass(d time.Duration) {
 
 // overrun ends a job that takes too long.
 func (s *sim) overrun(j *job) {
-	if j.done || s.dice.one(2) {
+	if j.done || !s.dice.left() || s.dice.one(2) {
 		s.finish(j)
 		return
 	}

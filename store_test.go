@@ -169,3 +169,19 @@ func TestOverflowDoesNotDeleteTheMailOfAnOlderPacket(t *testing.T) {
 	s.work()
 	s.stores("m1", "m2")
 }
+
+func TestMailOfAMessageThatFoundNoRoomIsDelivered(t *testing.T) {
+	s := newStage(t, untilack.Config{Store: lasting, Cache: &cache.Options{Limits: cache.Limits{RecipientPackets: 1}}})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.deliver(stream, chat("m1"))
+	if err := s.offline(chat("m2")); err != nil { // a stream is there, and memory is full
+		t.Fatal(err)
+	}
+	s.Close(s.now, stream)
+	s.work()
+	next := s.enter(crown, nil)
+	s.pass(time.Second)
+	s.sees(next, "m1", "m2")
+	s.waits("m1 on stream", "m2 on stream")
+}

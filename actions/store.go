@@ -37,7 +37,7 @@ type Row struct {
 // NewRow returns a row of p to be put, without what only the cache knows.
 func NewRow(p cache.Packet, custody bool) Row {
 	p.Seq, p.Copies = 0, nil
-	p.Marks &^= cache.Stored | cache.Parked
+	p.Marks &^= cache.Stored | cache.Parked | cache.Held
 	return Row{Packet: p, Custody: custody}
 }
 
