@@ -274,3 +274,16 @@ func TestABusyResourceDoesNotStopOfflineMail(t *testing.T) {
 		w.stores("m2", "m3")
 	})
 }
+
+func TestAMessageThatComesWhileAnotherOverflowsKeepsItsPlace(t *testing.T) {
+	s := newStage(t, untilack.Config{Cache: &cache.Options{Limits: cache.Limits{PairPackets: 1}}})
+	stream := s.enter(throne, nil) // its stored messages are not read yet
+	s.deliver(stream, chat("m1"))
+	second := s.Outgoing(s.now, stream, []byte(chat("m2")))
+	s.deliver(stream, message("chat", tybalt, richard, "m3", speech))
+	s.Persisted(s.now, stream, second, s.store.Put(t.Context(), second.Rows...))
+	s.deliver(stream, message("chat", tybalt, richard, "m4", speech))
+	s.Close(s.now, stream)
+	s.work()
+	s.stores("m1", "m2", "m3", "m4")
+}
