@@ -256,3 +256,60 @@ func TestDrainHandsOverWhatWaitsAndReportsWhatItCouldNot(t *testing.T) {
 		})
 	}
 }
+
+func TestAnActionThatFailsForOnePacketHoldsUpNoOtherForEver(t *testing.T) {
+	poisoned := actions.Func(func(_ ctx, p packet) (actions.Outcome, error) {
+		if p.Key.ID == "poison" {
+			return actions.Pass, errBroken
+		}
+		return actions.Pass, nil
+	})
+	store := actions.NewMemStore(nil)
+	chain := []actions.Action{poisoned, actions.Offline{Store: store}, actions.Drop{}}
+	story(t, untilack.Config{Store: store, PersistAfter: -1, Actions: chain}, func(w *world) {
+		w.store = store
+		first := w.online(throne, silent)
+		w.sends("poison")
+		if err := w.send(message("chat", tybalt, richard, "m2", speech)); err != nil {
+			t.Fatal(err)
+		}
+		first.dies()
+		w.pass(time.Minute)
+		w.stores("m2") // of another sender: nothing is owed about its order
+		if err := w.send(message("chat", tybalt, richard, "m3", speech)); err != nil {
+			t.Errorf("mail of another sender: %v", err)
+		}
+		w.stores("m2", "m3")
+		w.pass(untilack.DefaultRetention + time.Hour)
+		w.waits() // its retention is over: the last action has ended it
+		w.happened(map[untilack.Reason]int{untilack.Unconfirmed: 1})
+	})
+}
+
+func TestAnActionThatHangsDelaysNoLiveDeliveryOfTheSameRecipient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		w := newWorld(t, untilack.Config{Actions: []actions.Action{actions.Func(func(ctx, packet) (actions.Outcome, error) {
+			<-release
+			return actions.Done, nil
+		})}})
+		old, here := w.online(throne, silent), w.online(crown, acknowledges)
+		if err := w.send(message("normal", westminster, old.address, "m1", speech)); err != nil {
+			t.Fatal(err)
+		}
+		old.dies() // the message is for nobody else
+		for _, id := range ids(60) {
+			if err := w.send(message("chat", tybalt, richard, id, speech)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if n := len(here.messages()); id != "m"+fmt.Sprint(n) {
+				t.Errorf("%s is not delivered at once: %d messages were", id, n)
+				break
+			}
+			w.pass(time.Second)
+		}
+		close(release)
+		w.stop()
+	})
+}

@@ -96,6 +96,7 @@ type account struct {
 	rows     rowCursor   // where reading the recipient's stored packets stands
 	restored []cache.Ref // packets that came out of the store; some have ended
 	spilling bool        // whether new packets go to the store, as older ones did for want of room
+	loose    bool        // whether some may wait in memory alone all the same
 
 	queue    []*Effect              // to be carried out one after the other
 	deleting map[cache.Identity]int // whose rows are about to be deleted

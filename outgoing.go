@@ -82,6 +82,7 @@ func (k *Keeper) Outgoing(now time.Time, s *Stream, stanza []byte) Admission {
 	ref, err := k.put(now, p, wait)
 	switch {
 	case err == nil:
+		a.loose = a.loose || !persist
 		k.notePacket(a, now, Admitted, s, p.Key)
 	case errors.Is(err, cache.ErrDuplicate):
 	default:

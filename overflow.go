@@ -27,7 +27,7 @@ func (k *Keeper) overflow(a *account, now time.Time, s *Stream, p cache.Packet, 
 	}
 	var rows []actions.Row
 	var refs []cache.Ref
-	if !a.spilling {
+	if !a.spilling || a.loose {
 		rows, refs = k.unsaved(a, math.MaxInt)
 	}
 	return Admission{
@@ -49,6 +49,10 @@ func (k *Keeper) overflowed(a *account, now time.Time, s *Stream, p cache.Packet
 		return admission
 	}
 	a.spilling = true
+	if a.loose {
+		_, refs := k.unsaved(a, 1)
+		a.loose = len(refs) > 0
+	}
 	a.readOn()
 	k.place(a, now)
 	admission.Verdict = Queue
