@@ -6,7 +6,6 @@ package untilack_test
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -287,24 +286,4 @@ func TestAMessageThatComesWhileAnotherOverflowsKeepsItsPlace(t *testing.T) {
 	s.Close(s.now, stream)
 	s.work()
 	s.stores("m1", "m2", "m3", "m4")
-}
-
-func TestManyRowsForAPausedStreamHoldUpNoOtherStreamsMail(t *testing.T) {
-	s := newStage(t, untilack.Config{Window: 1})
-	for i := range 40 {
-		s.now = s.now.Add(time.Second)
-		if err := s.offline(message("chat", westminster, richard+"/"+throne, fmt.Sprint("t", i), speech)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := s.offline(message("chat", tybalt, richard, "m1", speech)); err != nil {
-		t.Fatal(err)
-	}
-	hibernates := s.enter(throne, nil)
-	s.Pause(s.now, hibernates)
-	stream := s.enter(crown, nil)
-	s.work()
-	s.deliver(stream, message("chat", tybalt, richard, "m2", speech))
-	s.pass(time.Minute)
-	s.sees(stream, "m1", "m2")
 }
