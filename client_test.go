@@ -60,6 +60,7 @@ type client struct {
 	broken  error    // what Write returns
 	dark    bool     // what is written vanishes, and Write says nothing
 	stalled bool     // Write blocks until the stream is ended
+	hangs   bool     // End blocks, and ends nothing
 	off     bool     // the client is gone
 	ended   []untilack.Reason
 	end     chan struct{}
@@ -114,6 +115,10 @@ func (c *client) Write(_ context.Context, stanza []byte) error {
 
 // End implements untilack.Conn.
 func (c *client) End(_ context.Context, r untilack.Reason) error {
+	if c.hangs {
+		<-c.end
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended = append(c.ended, r); len(c.ended) == 1 {

@@ -256,3 +256,25 @@ func TestDrainHandsOverWhatWaitsAndReportsWhatItCouldNot(t *testing.T) {
 		})
 	}
 }
+
+func TestAStreamIsEndedThoughTheConnectionsOfOthersHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, untilack.Config{Workers: 1})
+		bad := &client{habit: silent, stalled: true, hangs: true}
+		if err := w.keeper.Offline(t.Context(), []byte(message("chat", westminster, subject(0), "m1", speech))); err != nil {
+			t.Fatal(err)
+		}
+		w.login(bad, subject(0)+"/home") // neither Write nor End returns
+		w.pass(time.Minute)
+		dark := w.login(&client{habit: deaf}, subject(1)+"/home")
+		if err := dark.speaks("m1"); err != nil {
+			t.Error(err)
+		}
+		w.pass(T + 3*untilack.DefaultProbeWait)
+		if len(dark.ended) != 1 {
+			t.Errorf("a stream that does not answer was ended %d times, want once", len(dark.ended))
+		}
+		close(bad.end)
+		w.stop()
+	})
+}

@@ -287,3 +287,19 @@ func TestAMessageThatComesWhileAnotherOverflowsKeepsItsPlace(t *testing.T) {
 	s.work()
 	s.stores("m1", "m2", "m3", "m4")
 }
+
+func TestAFailedActionIsNotOvertakenByThatOfAYoungerMessage(t *testing.T) {
+	s := newStage(t, untilack.Config{})
+	stream := s.enter(throne, nil)
+	s.work()
+	for _, id := range ids(3) {
+		s.deliver(stream, chat(id))
+	}
+	s.Close(s.now, stream)
+	first := s.beginA(untilack.RunAction)
+	s.Finish(s.now, first, untilack.Result{Err: errBroken})
+	s.work()
+	s.stores()
+	s.pass(10 * time.Second)
+	s.stores(ids(3)...)
+}

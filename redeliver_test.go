@@ -164,3 +164,47 @@ func TestAnActionThatAsksForTimeUsesUpNoRedeliveries(t *testing.T) {
 	s.work()
 	s.sees(second, "m1")
 }
+
+func TestAMessageIsNotDeliveredAfterItsTime(t *testing.T) {
+	for _, row := range []struct {
+		name, rule string
+	}{
+		{"R106: jabber:x:expire", "<x xmlns='jabber:x:expire' seconds='60'/>"},
+		{"R105: AMP expire-at", "<amp xmlns='http://jabber.org/protocol/amp'><rule condition='expire-at' action='drop' value='2026-03-01T12:01:00Z'/></amp>"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newStage(t, untilack.Config{})
+			for _, id := range []string{"stored", "waiting"} {
+				if err := s.offline(message("chat", westminster, richard, id, speech+row.rule)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.pass(59 * time.Second)
+			first := s.enter(throne, nil)
+			s.work()
+			s.sees(first, "stored", "waiting")
+			s.ack(first, "waiting")
+			s.Close(s.now, first)
+			s.pass(2 * time.Second)
+			second := s.enter(throne, nil)
+			s.pass(time.Second)
+			s.sees(second)
+			s.waits()
+			s.stores()
+			if n := s.Count(untilack.Expired); n != 1 {
+				t.Errorf("%d messages expired, want 1", n)
+			}
+		})
+	}
+}
+
+func TestAnActionThatIsQueuedDoesNotRunOnceAStreamHasCome(t *testing.T) {
+	s := newStage(t, untilack.Config{Actions: []actions.Action{actions.Drop{}}})
+	first := s.enter(throne, nil)
+	s.work()
+	s.deliver(first, chat("m1"))
+	s.Close(s.now, first) // its action is queued
+	second := s.enter(crown, nil)
+	s.work()
+	s.sees(second, "m1")
+}

@@ -144,6 +144,10 @@ func (s *sim) checkWrite(to *line, stanza string) {
 		s.breach("routing", "%s goes to %s, away %v, priority %d", l, to, to.away, to.priority)
 	case l.resource != "" && to.resource != l.resource && (!l.kind.chat || l.kind.marks.Has(cache.Pinned)):
 		s.breach("routing", "%s is not for %s", l, to)
+	case to.paused:
+		s.breach("paused", "%s is written to %s", l, to)
+	case l.kind.name == "expiring" && s.now.Sub(l.received) >= 40*time.Second && l.again == 0:
+		s.breach("expired", "%s is delivered after its time", l)
 	case l.heard > 6+l.again:
 		s.breach("bounded", "%s was read %d times, and comes again", l, l.heard)
 	}

@@ -185,3 +185,52 @@ func TestMailOfAMessageThatFoundNoRoomIsDelivered(t *testing.T) {
 	s.sees(next, "m1", "m2")
 	s.waits("m1 on stream", "m2 on stream")
 }
+
+func TestASettledMessageIsNotReadAgainWithoutATombstoneEither(t *testing.T) {
+	s := newStage(t, untilack.Config{Store: lasting, Cache: &cache.Options{Tombstones: -1}})
+	first := s.enter(throne, nil)
+	s.work()
+	s.deliver(first, chat("m1"))
+	second := s.enter(crown, nil)
+	probe := s.beginA(untilack.ProbeStream)
+	s.Finish(s.now, probe, untilack.Result{})
+	s.Answered(s.now, first, probe.Probe)
+	list := s.beginA(untilack.ListRows)
+	rows := s.call(list)
+	s.ack(first, "m1") // between the list and its answer
+	s.Finish(s.now, list, rows)
+	s.work()
+	s.sees(second)
+	s.stores()
+}
+
+func TestARowOfAnOverflowThatIsPutWhileTheStoreIsListedIsReadToo(t *testing.T) {
+	s := newStage(t, untilack.Config{Cache: &cache.Options{Limits: cache.Limits{RecipientPackets: 1}}})
+	stream := s.enter(throne, nil)
+	list := s.beginA(untilack.ListRows)
+	empty := s.call(list)
+	s.deliver(stream, chat("m1"))
+	s.deliver(stream, chat("m2")) // over the limit
+	s.Finish(s.now, list, empty)
+	s.work()
+	s.ack(stream, "m1")
+	s.work()
+	s.sees(stream, "m1", "m2")
+}
+
+func TestAReceiptDuringTheOfflineActionLeavesNoMail(t *testing.T) {
+	s := newStage(t, untilack.Config{})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.deliver(stream, chat("m1"))
+	s.Close(s.now, stream)
+	act := s.beginA(untilack.RunAction)
+	s.ack(stream, "m1") // it had been on its way
+	s.Finish(s.now, act, s.call(act))
+	s.work()
+	s.stores()
+	s.waits()
+	if n := s.Count(untilack.Late); n != 1 {
+		t.Errorf("%d receipts were late, want 1", n)
+	}
+}
