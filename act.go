@@ -47,7 +47,9 @@ func (k *Keeper) beginAction(a *account, now time.Time, e *Effect) bool {
 	switch {
 	case ok && e.isAct():
 		a.acting = p.Received
-		e.Packet.Attempt += a.asked[p.Seq]
+		if n, ok := a.notes[p.Seq]; ok {
+			e.Packet.Attempt += n.asked
+		}
 	case ok: // what was sent on this stream is what counts here
 		e.Packet.Attempt = a.copiesOnLive(p) - 1
 	}
@@ -89,7 +91,7 @@ func (k *Keeper) finishAction(a *account, now time.Time, e *Effect, r Result) {
 			k.examine(a, now, waiting)
 		}
 	case again:
-		a.asked[e.ref.Seq]++
+		a.noteOf(e.ref).asked++
 		k.giveBack(a, now, e, wait)
 	case r.Outcome.IsDone() || e.Reason == Unconfirmed:
 		k.acted(a, now, e, r.Outcome)
@@ -105,6 +107,7 @@ func (k *Keeper) finishAction(a *account, now time.Time, e *Effect, r Result) {
 func (k *Keeper) giveBack(a *account, now time.Time, e *Effect, wait time.Duration) {
 	if !k.again(now, e.ref, wait) {
 		k.withdraw(a, e.Packet)
+		a.forget(e.ref)
 	}
 }
 
@@ -136,7 +139,7 @@ func (k *Keeper) acted(a *account, now time.Time, e *Effect, outcome actions.Out
 		k.cache.Mark(e.ref, cache.Stored, 0)
 		p.Marks |= cache.Stored
 	}
-	delete(a.asked, e.ref.Seq)
+	defer a.forget(e.ref)
 	late, ok := k.cache.Drop(now, e.ref)
 	if !ok { // it was blocked meanwhile
 		k.withdraw(a, p)
@@ -155,6 +158,7 @@ func (k *Keeper) acted(a *account, now time.Time, e *Effect, outcome actions.Out
 func (k *Keeper) actionFailed(a *account, now time.Time, e *Effect, err error) {
 	k.note(a, Event{Time: now, Reason: ActionFailed, Sender: e.Packet.Key.From, ID: e.Packet.Key.ID, Err: err})
 	k.config.Logger.Warn("untilack: action failed", "recipient", a.bare, "id", e.Packet.Key.ID, "error", err)
+	k.doubt(a, e.ref, err) // it may have put a row
 	wait := k.retryWait(a)
 	if e.Reason != Acted {
 		k.giveBack(a, now, e, wait)
@@ -211,9 +215,7 @@ func (k *Keeper) finishStore(a *account, now time.Time, e *Effect, r Result) {
 	for i, ref := range e.refs {
 		err := cmp.Or(r.Err, errorAt(r.Errs, i))
 		k.stored(a, now, nil, e.Rows[i].Packet, err)
-		if err == nil {
-			k.markStored(a, ref, e.Rows[i].Packet)
-		}
+		k.noteRow(a, ref, e.Rows[i].Packet, err)
 		failed = failed || err != nil
 	}
 	if !failed {
@@ -234,6 +236,7 @@ func (k *Keeper) finishStore(a *account, now time.Time, e *Effect, r Result) {
 		k.again(now, e.ref, k.retryWait(a))
 	case len(a.streams) == 0, p.Marks.Has(cache.Restored):
 		k.cache.Drop(now, e.ref)
+		a.forget(e.ref)
 		k.notePacket(a, now, Kept, nil, p.Key)
 	}
 }

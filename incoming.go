@@ -74,10 +74,10 @@ func (k *Keeper) settle(now time.Time, s *Stream, m *receipts.Message, id string
 	}
 	switch settlement.Verdict {
 	case cache.Settled:
-		delete(a.asked, settlement.Packet.Seq)
 		k.notePacket(a, now, reason, s, key)
 		k.acknowledged(a, now, s, settlement)
 		k.withdraw(a, settlement.Packet)
+		a.forget(settlement.Packet.Ref())
 	case cache.Late:
 		k.notePacket(a, now, Late, s, key)
 		k.acknowledged(a, now, s, settlement)
@@ -105,9 +105,9 @@ func (k *Keeper) acknowledged(a *account, now time.Time, s *Stream, settlement c
 	}
 }
 
-// withdraw deletes the row of a packet, if it has one.
+// withdraw deletes the row of a packet, if it has one or may have one.
 func (k *Keeper) withdraw(a *account, p cache.Packet) {
-	if !p.Marks.Has(cache.Stored) {
+	if n, ok := a.notes[p.Seq]; !p.Marks.Has(cache.Stored) && !(ok && n.unsure) {
 		return
 	}
 	k.cache.Mark(p.Ref(), 0, cache.Stored) // so that the row is not taken for one that stands
@@ -127,9 +127,9 @@ func (k *Keeper) finish(a *account, now time.Time, p cache.Packet, r Reason, s *
 	if _, ok := k.cache.Drop(now, p.Ref()); !ok {
 		return
 	}
-	delete(a.asked, p.Seq)
 	k.notePacket(a, now, r, s, p.Key)
 	k.withdraw(a, p)
+	a.forget(p.Ref())
 }
 
 // Block is the event that the recipient blocks a sender, given by a bare address

@@ -105,12 +105,31 @@ type account struct {
 	acting   time.Time              // when the packet was received that an action decides about
 	acts     int                    // actions and the like that are queued or under way
 	hold     time.Time              // until when no action is run, for one has failed; zero: none has
-	asked    map[uint64]int         // how often an action asked for more time, by Seq
+	notes    map[uint64]*note       // of packets that actions or the store had trouble with, by Seq
 	idle     chan struct{}          // closed when there are none any more; nil if nobody waits
 	failures int                    // of actions and store calls, one after the other
 
 	events []Event // to be told when the lock is released
 }
+
+// A note is what is remembered of a packet that waits beside what the cache does.
+type note struct {
+	asked  int  // how often an action asked for more time
+	unsure bool // whether a row of it may stand in the store, which has not said so
+}
+
+// noteOf returns the note of a packet. It is made if there is none.
+func (a *account) noteOf(ref cache.Ref) *note {
+	n, ok := a.notes[ref.Seq]
+	if !ok {
+		n = &note{}
+		a.notes[ref.Seq] = n
+	}
+	return n
+}
+
+// forget drops the note of a packet that has ended.
+func (a *account) forget(ref cache.Ref) { delete(a.notes, ref.Seq) }
 
 // An item is one packet in the backlog.
 type item struct {
@@ -138,7 +157,7 @@ func (k *Keeper) enter(bare string) *account {
 	sh.Lock()
 	a, ok := sh.accounts[bare]
 	if !ok {
-		a = &account{bare: bare, shard: sh, listed: make(map[uint64]int), deleting: make(map[cache.Identity]int), asked: make(map[uint64]int), rows: rowCursor{more: true}}
+		a = &account{bare: bare, shard: sh, listed: make(map[uint64]int), deleting: make(map[cache.Identity]int), notes: make(map[uint64]*note), rows: rowCursor{more: true}}
 		sh.accounts[bare] = a
 	}
 	return a
@@ -172,7 +191,7 @@ func (a *account) settled() bool { return a.acts == 0 && a.hold.IsZero() }
 
 // tidy forgets an account of which nothing is left.
 func (a *account) tidy() {
-	if len(a.streams) == 0 && len(a.queue) == 0 && !a.busy && len(a.backlog) == 0 && len(a.deleting) == 0 && len(a.asked) == 0 &&
+	if len(a.streams) == 0 && len(a.queue) == 0 && !a.busy && len(a.backlog) == 0 && len(a.deleting) == 0 && len(a.notes) == 0 &&
 		a.idle == nil && a.hold.IsZero() {
 		delete(a.shard.accounts, a.bare)
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/untilack/untilack"
 	"github.com/untilack/untilack/actions"
 	"github.com/untilack/untilack/cache"
@@ -302,4 +304,22 @@ func TestAFailedActionIsNotOvertakenByThatOfAYoungerMessage(t *testing.T) {
 	s.stores()
 	s.pass(10 * time.Second)
 	s.stores(ids(3)...)
+}
+
+func TestWhatAnEndedStreamLeavesComesBeforeYoungerActions(t *testing.T) {
+	var acted []string
+	s := newStage(t, untilack.Config{Actions: []actions.Action{actions.Func(func(_ ctx, p packet) (actions.Outcome, error) {
+		acted = append(acted, p.Key.ID)
+		return actions.Done, nil
+	})}})
+	first, second := s.enter(throne, nil), s.enter(crown, nil)
+	s.work()
+	s.deliver(first, message("normal", westminster, richard+"/"+throne, "m1", speech))
+	s.deliver(second, message("normal", westminster, richard+"/"+crown, "m2", speech))
+	s.Close(s.now, second) // its action is queued, and not begun
+	s.Close(s.now, first)
+	s.work()
+	if diff := cmp.Diff([]string{"m1", "m2"}, acted); diff != "" {
+		t.Errorf("actions (-want +got):\n%s", diff)
+	}
 }

@@ -201,23 +201,17 @@ func (k *Keeper) Persisted(now time.Time, s *Stream, admission Admission, errs [
 	err := errorAt(errs, last)
 	k.stored(a, now, s, p, err)
 	for i, ref := range admission.older {
-		if errorAt(errs, i) == nil {
-			k.markStored(a, ref, admission.Rows[i].Packet)
-		}
+		k.noteRow(a, ref, admission.Rows[i].Packet, errorAt(errs, i))
 	}
 	if admission.overflow {
 		return k.overflowed(a, now, s, p, admission, err)
 	}
-	set := cache.Stored
-	if err != nil {
-		set = 0
-	}
+	k.noteRow(a, admission.ref, p, err)
 	if _, waits := k.cache.Get(admission.ref); !waits { // blocked, or settled by another copy
-		k.markStored(a, admission.ref, p)
 		admission.Verdict, admission.Kept = Queue, false
 		return admission
 	}
-	k.cache.Mark(admission.ref, set, cache.Held)
+	k.cache.Mark(admission.ref, 0, cache.Held)
 	queue := k.behind(a, s)
 	if queue {
 		k.again(now, admission.ref, 0)
@@ -229,17 +223,34 @@ func (k *Keeper) Persisted(now time.Time, s *Stream, admission Admission, errs [
 	return admission
 }
 
-// markStored takes note that a row of a packet stands in the store. If the packet
-// has ended meanwhile the row goes.
-func (k *Keeper) markStored(a *account, ref cache.Ref, p cache.Packet) {
+// noteRow takes note of what the store said when a row of a packet was put. If the
+// packet has ended meanwhile a row that stands, or may, goes.
+func (k *Keeper) noteRow(a *account, ref cache.Ref, p cache.Packet, err error) {
 	was, waits, known := k.cache.Remembered(ref)
 	switch {
+	case refused(err):
+	case waits && err != nil:
+		k.doubt(a, ref, err)
 	case waits:
 		k.cache.Mark(ref, cache.Stored, 0)
 	case known && !was.Marks.Has(cache.Stored): // settled; a row that was stored as mail stays
 		p.Marks |= cache.Stored
 		k.withdraw(a, p)
 	}
+}
+
+// doubt takes note that a row of a packet may stand in the store, for what put it
+// has failed without saying how far it came.
+func (k *Keeper) doubt(a *account, ref cache.Ref, err error) {
+	if !refused(err) {
+		a.noteOf(ref).unsure = true
+	}
+}
+
+// refused reports whether the store did not take a row for certain. After any other
+// error it may have taken it.
+func refused(err error) bool {
+	return errors.Is(err, actions.ErrQuota) || errors.Is(err, actions.ErrFull)
 }
 
 // stored counts what the store said.

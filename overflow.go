@@ -39,7 +39,7 @@ func (k *Keeper) overflow(a *account, now time.Time, s *Stream, p cache.Packet, 
 // overflowed goes by what the store said of a packet over a limit.
 func (k *Keeper) overflowed(a *account, now time.Time, s *Stream, p cache.Packet, admission Admission, err error) Admission {
 	if err != nil {
-		return k.uncovered(a, now, s, p, admission.Why)
+		return k.uncovered(a, now, s, p, admission.Why, err)
 	}
 	k.notePacket(a, now, Overflowed, s, p.Key)
 	if !s.usable() && !s.ended {
@@ -61,7 +61,7 @@ func (k *Keeper) overflowed(a *account, now time.Time, s *Stream, p cache.Packet
 
 // uncovered is what becomes of a packet that the store did not take. Memory may
 // have room again.
-func (k *Keeper) uncovered(a *account, now time.Time, s *Stream, p cache.Packet, why string) Admission {
+func (k *Keeper) uncovered(a *account, now time.Time, s *Stream, p cache.Packet, why string, refusal error) Admission {
 	queue := k.behind(a, s)
 	ref, err := k.put(now, p, k.queuedWait())
 	if err != nil {
@@ -69,6 +69,7 @@ func (k *Keeper) uncovered(a *account, now time.Time, s *Stream, p cache.Packet,
 		return Admission{Verdict: Write, Why: "no room"}
 	}
 	k.notePacket(a, now, Admitted, s, p.Key)
+	k.doubt(a, ref, refusal)
 	if !queue {
 		k.again(now, ref, k.firstWait(p))
 	}

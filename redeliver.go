@@ -27,8 +27,9 @@ func (a *account) push(it item) {
 }
 
 // collect puts every packet that waits on no stream into the backlog: those
-// that wait for an action to be tried again, too.
+// that wait for an action, or for one to be tried again, too.
 func (k *Keeper) collect(a *account) {
+	k.recall(a, nil)
 	for p := range k.cache.Of(a.bare) {
 		if p.Taken || p.Marks.Has(cache.Held) || a.liveCopies(p, nil) {
 			continue

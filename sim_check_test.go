@@ -136,7 +136,7 @@ func (s *sim) checkWrite(to *line, stanza string) {
 		s.breach("same message", "%s comes again without a delay stamp", l)
 	case len(stamps) == 1 && l.written == 0 && !l.mail && !s.limits && !s.worn:
 		s.breach("tracking never alters", "the first delivery of %s is stamped", l)
-	case l.settled && l.again == 0 && !l.hurt:
+	case l.settled && l.again == 0:
 		s.breach("one winner", "%s is written after a receipt has settled it", l)
 	case to.person.blocked[cache.Bare(l.sender)]:
 		s.breach("blocked", "%s goes to one who blocks its sender", l)
@@ -218,7 +218,7 @@ func (s *sim) curtain() {
 		}
 		rows := s.rows(p)
 		for _, l := range s.letters {
-			if l.to == p && rows[l.stanza] && !l.hurt && (!l.acked || l.again == 0) {
+			if l.to == p && rows[l.stanza] && (!l.acked || l.again == 0) {
 				s.breach("no end", "%s still stands in the store", l)
 			}
 		}

@@ -5,10 +5,12 @@
 package untilack_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/untilack/untilack"
+	"github.com/untilack/untilack/actions"
 	"github.com/untilack/untilack/cache"
 )
 
@@ -232,5 +234,84 @@ func TestAReceiptDuringTheOfflineActionLeavesNoMail(t *testing.T) {
 	s.waits()
 	if n := s.Count(untilack.Late); n != 1 {
 		t.Errorf("%d receipts were late, want 1", n)
+	}
+}
+
+func TestARowThatWasPutWithAnErrorGoesWithItsPacket(t *testing.T) {
+	for name, put := range map[string]func(s *stage, stream *untilack.Stream){
+		"before the write": func(s *stage, stream *untilack.Stream) {
+			admission := s.Outgoing(s.now, stream, []byte(chat("m1")))
+			s.store.Put(s.t.Context(), admission.Rows...)
+			admission = s.Persisted(s.now, stream, admission, []error{errBroken})
+			s.wrote[stream] = append(s.wrote[stream], chat("m1"))
+		},
+		"for want of room": func(s *stage, stream *untilack.Stream) {
+			s.deliver(stream, message("chat", york, richard, "m0", speech))
+			admission := s.Outgoing(s.now, stream, []byte(chat("m1")))
+			s.store.Put(s.t.Context(), admission.Rows...)
+			s.Incoming(s.now, stream, []byte(receiptTo(york, "m0")))
+			s.Persisted(s.now, stream, admission, []error{errBroken, errBroken})
+		},
+		"by an action": func(s *stage, stream *untilack.Stream) {
+			s.deliver(stream, chat("m1"))
+			s.Close(s.now, stream)
+			act := s.beginA(untilack.RunAction)
+			s.call(act)
+			s.Finish(s.now, act, untilack.Result{Err: untilack.ErrOverran})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := untilack.Config{Store: lasting, PersistAfter: -1}
+			switch name {
+			case "before the write":
+				config.PersistAfter = 0
+			case "for want of room":
+				config.Cache = &cache.Options{Limits: cache.Limits{RecipientPackets: 1}}
+			}
+			s := newStage(t, config)
+			stream := s.enter(throne, nil)
+			s.work()
+			put(s, stream)
+			if n := s.store.Used(richard).Messages; n == 0 {
+				t.Fatal("no row was put")
+			}
+			if len(s.Waiting(richard)) != 1 {
+				t.Fatalf("%d packets wait, want one", len(s.Waiting(richard)))
+			}
+			next := s.enter(crown, nil)
+			s.work()
+			s.ack(next, "m1") // which had it from another stream, or has it now
+			s.work()
+			s.stores()
+		})
+	}
+}
+
+func TestARowThatIsPutWithAnErrorWhileItsReceiptComesGoes(t *testing.T) {
+	s := newStage(t, untilack.Config{Store: lasting, PersistAfter: 100 * time.Millisecond})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.deliver(stream, chat("m1"))
+	s.now = s.now.Add(time.Second)
+	s.Tick(s.now)
+	put := s.beginA(untilack.StoreRows)
+	s.call(put)
+	s.ack(stream, "m1")
+	s.Finish(s.now, put, untilack.Result{Err: untilack.ErrOverran})
+	s.work()
+	s.stores()
+}
+
+func TestNothingIsDeletedThatTheStoreHasRefused(t *testing.T) {
+	for _, refusal := range []error{actions.ErrQuota, fmt.Errorf("no room: %w", actions.ErrFull)} {
+		s := newStage(t, untilack.Config{Store: lasting})
+		stream := s.enter(throne, nil)
+		s.work()
+		admission := s.Outgoing(s.now, stream, []byte(chat("m1")))
+		s.Persisted(s.now, stream, admission, []error{refusal})
+		s.ack(stream, "m1")
+		if e := s.begin(); e != nil {
+			t.Errorf("after %q: %v", refusal, e)
+		}
 	}
 }

@@ -224,6 +224,7 @@ func (k *Keeper) remove(a *account, now time.Time, s *Stream) {
 	for _, t := range a.streams { // what s had may be older than what is about to be written
 		k.recall(a, t)
 	}
+	k.recall(a, nil) // or to be decided about
 }
 
 // abandon puts the packets that were on s alone into the backlog.
