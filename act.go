@@ -99,7 +99,9 @@ func (k *Keeper) finishAction(a *account, now time.Time, e *Effect, r Result) {
 		k.config.Logger.Warn("untilack: no action took the packet", "recipient", a.bare, "id", p.Key.ID)
 		k.giveBack(a, now, e, maxRetryWait)
 	}
-	a.failures = 0
+	if n, ok := a.notes[p.Seq]; ok {
+		n.failures = 0
+	}
 }
 
 // giveBack keeps a packet that an action was asked about. If its receipt came
@@ -159,23 +161,36 @@ func (k *Keeper) actionFailed(a *account, now time.Time, e *Effect, err error) {
 	k.note(a, Event{Time: now, Reason: ActionFailed, Sender: e.Packet.Key.From, ID: e.Packet.Key.ID, Err: err})
 	k.config.Logger.Warn("untilack: action failed", "recipient", a.bare, "id", e.Packet.Key.ID, "error", err)
 	k.doubt(a, e.ref, err) // it may have put a row
-	wait := k.retryWait(a)
-	if e.Reason != Acted {
+	wait := k.retryWait(&a.noteOf(e.ref).failures)
+	if e.Reason != Acted || k.retained(now, e.Packet) {
 		k.giveBack(a, now, e, wait)
 		return
 	}
-	// Those that came later wait with it, or what they are stored as would overtake.
-	a.hold = now.Add(wait)
-	k.timers.add(timer{at: a.hold, account: a.bare, kind: holdTimer})
+	k.hold(a, e.Packet.Key.Sender(), now.Add(wait))
 	k.giveBack(a, now, e, 0)
 	a.push(item{ref: e.ref, received: e.Packet.Received})
 	k.recall(a, nil)
 }
 
+// hold has no action run about packets of a sender until some time.
+func (k *Keeper) hold(a *account, sender string, until time.Time) {
+	a.holds[sender] = until
+	k.timers.add(timer{at: until, account: a.bare, sender: sender, kind: holdTimer})
+}
+
+// setAside keeps the place of a packet that is held: packets of other senders may be
+// stored before it now, and rows go out in the order in which they are put. So it is
+// put first, as a copy.
+func (k *Keeper) setAside(a *account, p cache.Packet) {
+	if !p.Marks.Has(cache.Stored) && actions.MayKeep(p, k.lasting) {
+		k.enqueue(a, &Effect{Kind: StoreRows, Reason: Persisted, ref: p.Ref()})
+	}
+}
+
 // retryWait returns the wait after a failure, which grows with each in a row.
-func (k *Keeper) retryWait(a *account) time.Duration {
-	wait := k.config.RetryWait << min(a.failures, 10)
-	a.failures++
+func (k *Keeper) retryWait(failures *int) time.Duration {
+	wait := k.config.RetryWait << min(*failures, 10)
+	*failures++
 	return min(wait, maxRetryWait)
 }
 
@@ -233,7 +248,7 @@ func (k *Keeper) finishStore(a *account, now time.Time, e *Effect, r Result) {
 		a.failures++
 	case e.Reason != Kept:
 	case failed:
-		k.again(now, e.ref, k.retryWait(a))
+		k.again(now, e.ref, k.retryWait(&a.failures))
 	case len(a.streams) == 0, p.Marks.Has(cache.Restored):
 		k.cache.Drop(now, e.ref)
 		a.forget(e.ref)
@@ -254,7 +269,7 @@ func (k *Keeper) finishDelete(a *account, now time.Time, e *Effect, r Result) {
 	if r.Err != nil { // a row that stays costs its recipient a duplicate
 		k.stored(a, now, nil, cache.Packet{Key: e.Identities[0].Key}, r.Err)
 		if len(a.failed) == 0 {
-			k.timers.add(timer{at: now.Add(k.retryWait(a)), account: a.bare, kind: deleteTimer})
+			k.timers.add(timer{at: now.Add(k.retryWait(&a.failures)), account: a.bare, kind: deleteTimer})
 		}
 		a.failed = append(a.failed, e.Identities...)
 		return

@@ -47,8 +47,10 @@ type Config struct {
 
 	// PersistAfter is how long a packet may wait in memory alone before it is
 	// also written to Store. With 0 it is written before its first byte goes to
-	// the recipient; below 0 never. It must be below AckWait. Without a Store of the caller's there is
-	// nothing safer than memory, and the field means nothing.
+	// the recipient; below 0 never, but to keep the place of a packet whose row
+	// must not come after those of younger ones. It must be below AckWait. Without
+	// a Store of the caller's there is nothing safer than memory, and the field
+	// means nothing.
 	// Default: 0, store first.
 	PersistAfter time.Duration
 

@@ -65,8 +65,13 @@ func (k *Keeper) late(a *account, now time.Time, ref cache.Ref) {
 // forgotten reports whether a packet that is on no stream has waited for as long
 // as it may: mail in the store may wait longer.
 func (k *Keeper) forgotten(a *account, now time.Time, p cache.Packet) bool {
-	mail := p.Marks.Has(cache.Stored) && !p.Marks.Has(cache.Read)
-	return now.Sub(p.Received) >= k.config.Retention && !mail && !a.liveCopies(p, nil)
+	mail := p.Marks.Has(cache.Restored) && !p.Marks.Has(cache.Read)
+	return k.retained(now, p) && !mail && !a.liveCopies(p, nil)
+}
+
+// retained reports whether a packet was kept for as long as Config.Retention says.
+func (k *Keeper) retained(now time.Time, p cache.Packet) bool {
+	return now.Sub(p.Received) >= k.config.Retention
 }
 
 // mustPersist reports whether the deadline that passed is that of PersistAfter.
@@ -277,6 +282,8 @@ func (k *Keeper) fire(now time.Time, t timer) {
 		k.deleteAgain(a)
 	case rowsTimer:
 		a.rows.failed = false
+	case holdTimer:
+		delete(a.holds, t.sender)
 	}
 	k.place(a, now)
 }

@@ -48,12 +48,13 @@ type Effect struct {
 	Limit      int
 	Reason     Reason // why a stream is ended, or an action run
 
-	ref   cache.Ref
-	refs  []cache.Ref // of StoreRows: whose rows they are
-	mark  uint64
-	wait  time.Duration // of a WriteStanza: until the next deadline
-	bound bool          // whether a WriteStanza is for this stream and no other
-	off   bool          // whether a WriteStanza was recalled
+	ref    cache.Ref
+	refs   []cache.Ref // of StoreRows: whose rows they are
+	mark   uint64
+	wait   time.Duration // of a WriteStanza: until the next deadline
+	bound  bool          // whether a WriteStanza is for this stream and no other
+	off    bool          // whether it was recalled
+	sender string        // of an act: see concerns
 }
 
 // String describes the effect. The same effect has the same description.
@@ -97,9 +98,20 @@ type Result struct {
 func (k *Keeper) enqueue(a *account, e *Effect) {
 	e.Recipient = a.bare
 	if e.isAct() {
-		a.acts++
+		e.sender = k.concerns(e)
+		a.acts[e.sender]++
 	}
 	a.queue = append(a.queue, e)
+}
+
+// concerns returns the bare address of the sender whose messages wait for an act, ""
+// if all do: rows are put for many at once.
+func (k *Keeper) concerns(e *Effect) string {
+	if e.Kind == StoreRows {
+		return ""
+	}
+	p, _ := k.cache.Get(e.ref)
+	return p.Key.Sender()
 }
 
 // slow reports whether an effect calls actions or the store, which may take their
@@ -252,8 +264,15 @@ func (e *Effect) isAct() bool {
 // over takes note that an effect is over.
 func (k *Keeper) over(a *account, e *Effect) {
 	if e.isAct() {
-		a.acts--
+		a.actOver(e)
 		a.acting = time.Time{}
+	}
+}
+
+// actOver takes note that an act is over, or was recalled.
+func (a *account) actOver(e *Effect) {
+	if a.acts[e.sender]--; a.acts[e.sender] == 0 {
+		delete(a.acts, e.sender)
 	}
 }
 

@@ -278,3 +278,32 @@ func TestAStreamIsEndedThoughTheConnectionsOfOthersHang(t *testing.T) {
 		w.stop()
 	})
 }
+
+func TestAnActionThatFailsForOnePacketHoldsUpNoOtherForEver(t *testing.T) {
+	poisoned := actions.Func(func(_ ctx, p packet) (actions.Outcome, error) {
+		if p.Key.ID == "poison" {
+			return actions.Pass, errBroken
+		}
+		return actions.Pass, nil
+	})
+	store := actions.NewMemStore(nil)
+	chain := []actions.Action{poisoned, actions.Offline{Store: store}, actions.Drop{}}
+	story(t, untilack.Config{Store: store, PersistAfter: -1, Actions: chain}, func(w *world) {
+		w.store = store
+		first := w.online(throne, silent)
+		w.sends("poison")
+		if err := w.send(message("chat", tybalt, richard, "m2", speech)); err != nil {
+			t.Fatal(err)
+		}
+		first.dies()
+		w.pass(time.Minute)
+		w.stores("poison", "m2") // of another sender: nothing is owed about its order but that of the copies
+		if err := w.send(message("chat", tybalt, richard, "m3", speech)); err != nil {
+			t.Errorf("mail of another sender: %v", err)
+		}
+		w.stores("poison", "m2", "m3")
+		w.pass(untilack.DefaultRetention + time.Hour)
+		w.waits() // its retention is over: the last action has ended it
+		w.happened(map[untilack.Reason]int{untilack.Unconfirmed: 1})
+	})
+}

@@ -98,24 +98,25 @@ type account struct {
 	spilling bool        // whether new packets go to the store, as older ones did for want of room
 	loose    bool        // whether some may wait in memory alone all the same
 
-	queue    []*Effect              // to be carried out one after the other
-	deleting map[cache.Identity]int // whose rows are about to be deleted
-	failed   []cache.Identity       // those of them that the store did not delete, to be tried again
-	busy     bool                   // whether one of them is under way
-	acting   time.Time              // when the packet was received that an action decides about
-	acts     int                    // actions and the like that are queued or under way
-	hold     time.Time              // until when no action is run, for one has failed; zero: none has
-	notes    map[uint64]*note       // of packets that actions or the store had trouble with, by Seq
-	idle     chan struct{}          // closed when there are none any more; nil if nobody waits
-	failures int                    // of actions and store calls, one after the other
+	queue    []*Effect                // to be carried out one after the other
+	deleting map[cache.Identity]int   // whose rows are about to be deleted
+	failed   []cache.Identity         // those of them that the store did not delete, to be tried again
+	busy     bool                     // whether one of them is under way
+	acting   time.Time                // when the packet was received that an action decides about
+	acts     map[string]int           // actions and the like that are queued or under way, by sender; "" for all senders
+	holds    map[string]time.Time     // until when no action is run about a sender's packets, for one has failed
+	notes    map[uint64]*note         // of packets that actions or the store had trouble with, by Seq
+	idle     map[string]chan struct{} // by sender: closed when no action is to decide about its packets any more
+	failures int                      // of store calls, one after the other
 
 	events []Event // to be told when the lock is released
 }
 
 // A note is what is remembered of a packet that waits beside what the cache does.
 type note struct {
-	asked  int  // how often an action asked for more time
-	unsure bool // whether a row of it may stand in the store, which has not said so
+	asked    int  // how often an action asked for more time
+	failures int  // of actions, one after the other
+	unsure   bool // whether a row of it may stand in the store, which has not said so
 }
 
 // noteOf returns the note of a packet. It is made if there is none.
@@ -137,6 +138,7 @@ type item struct {
 	received time.Time
 	stream   *Stream // the only stream it is for, nil: the best there is
 	target   *Stream // the stream that it waits for, nil: not known
+	aside    bool    // whether it waits for an action about its own pair: nothing else has to
 }
 
 // rowCursor is a position in the recipient's stored packets.
@@ -157,7 +159,7 @@ func (k *Keeper) enter(bare string) *account {
 	sh.Lock()
 	a, ok := sh.accounts[bare]
 	if !ok {
-		a = &account{bare: bare, shard: sh, listed: make(map[uint64]int), deleting: make(map[cache.Identity]int), notes: make(map[uint64]*note), rows: rowCursor{more: true}}
+		a = &account{bare: bare, shard: sh, listed: make(map[uint64]int), deleting: make(map[cache.Identity]int), notes: make(map[uint64]*note), acts: make(map[string]int), holds: make(map[string]time.Time), idle: make(map[string]chan struct{}), rows: rowCursor{more: true}}
 		sh.accounts[bare] = a
 	}
 	return a
@@ -167,9 +169,11 @@ func (k *Keeper) enter(bare string) *account {
 func (k *Keeper) leave(a *account) {
 	events := a.events
 	a.events = nil
-	if a.idle != nil && a.settled() {
-		close(a.idle)
-		a.idle = nil
+	for sender, idle := range a.idle {
+		if a.settled(sender) {
+			close(idle)
+			delete(a.idle, sender)
+		}
 	}
 	runnable := !a.busy && len(a.queue) > 0
 	if runnable {
@@ -186,13 +190,24 @@ func (k *Keeper) leave(a *account) {
 	}
 }
 
-// settled reports whether no action is to decide about an older packet.
-func (a *account) settled() bool { return a.acts == 0 && a.hold.IsZero() }
+// settled reports whether no action is to decide about an older packet of a sender,
+// given by its bare address.
+func (a *account) settled(sender string) bool {
+	return a.acts[""] == 0 && a.acts[sender] == 0 && !a.held(sender)
+}
+
+// held reports whether an action about a packet of that sender has failed and is to
+// be tried again: those that came later wait with it, or what they are stored as
+// would overtake.
+func (a *account) held(sender string) bool {
+	_, held := a.holds[sender]
+	return held
+}
 
 // tidy forgets an account of which nothing is left.
 func (a *account) tidy() {
 	if len(a.streams) == 0 && len(a.queue) == 0 && !a.busy && len(a.backlog) == 0 && len(a.deleting) == 0 && len(a.notes) == 0 &&
-		a.idle == nil && a.hold.IsZero() {
+		len(a.idle) == 0 && len(a.holds) == 0 {
 		delete(a.shard.accounts, a.bare)
 	}
 }

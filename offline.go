@@ -89,8 +89,9 @@ func (k *Keeper) away(now time.Time, stanza []byte) (p cache.Packet, online bool
 	}
 	a := k.enter(to.bare)
 	defer k.leave(a)
-	if !a.settled() {
-		return p, false, a.whenIdle(), ErrLater
+	sender := d.packet.Key.Sender()
+	if !a.settled(sender) {
+		return p, false, a.whenIdle(sender), ErrLater
 	}
 	p = a.stamp(now, d)
 	if !k.hasPlace(a, p) {
@@ -105,13 +106,13 @@ func (k *Keeper) away(now time.Time, stanza []byte) (p cache.Packet, online bool
 	switch {
 	case errors.Is(err, cache.ErrDuplicate):
 	case err != nil && a.failures == 0 && k.saveOlder(a):
-		return p, false, a.whenIdle(), ErrLater
+		return p, false, a.whenIdle(sender), ErrLater
 	case err != nil:
 		return p, false, nil, nil // mail, which the stream gets in its turn
 	case first:
 		k.notePacket(a, now, Admitted, nil, p.Key)
 		k.enqueue(a, &Effect{Kind: StoreRows, Reason: Admitted, ref: ref})
-		return p, true, a.whenIdle(), nil
+		return p, true, a.whenIdle(sender), nil
 	default:
 		k.notePacket(a, now, Admitted, nil, p.Key)
 		a.push(item{ref: ref, received: p.Received})
@@ -130,12 +131,15 @@ func (k *Keeper) saveOlder(a *account) bool {
 	return len(refs) > 0
 }
 
-// whenIdle returns what is closed when no action is to decide any more.
-func (a *account) whenIdle() <-chan struct{} {
-	if a.idle == nil {
-		a.idle = make(chan struct{})
+// whenIdle returns what is closed when no action is to decide about packets of a
+// sender any more.
+func (a *account) whenIdle(sender string) <-chan struct{} {
+	idle, waits := a.idle[sender]
+	if !waits {
+		idle = make(chan struct{})
+		a.idle[sender] = idle
 	}
-	return a.idle
+	return idle
 }
 
 // Taken is the event that the chain of actions has decided about a packet from

@@ -301,9 +301,35 @@ func TestAFailedActionIsNotOvertakenByThatOfAYoungerMessage(t *testing.T) {
 	first := s.beginA(untilack.RunAction)
 	s.Finish(s.now, first, untilack.Result{Err: errBroken})
 	s.work()
-	s.stores()
+	s.stores(ids(3)...) // as copies: their actions wait
+	s.waits("m1 in backlog", "m2 in backlog", "m3 in backlog")
 	s.pass(10 * time.Second)
+	s.waits()
 	s.stores(ids(3)...)
+}
+
+func TestWhatOtherSendersAreStoredAsComesAfterWhatIsHeld(t *testing.T) {
+	s := newStage(t, untilack.Config{Window: 1, Actions: []actions.Action{actions.Offline{}}})
+	stream := s.enter(throne, nil)
+	s.work()
+	s.deliver(stream, chat("m1"))
+	s.deliver(stream, message("chat", tybalt, richard, "m2", speech))
+	s.deliver(stream, chat("m3"))
+	s.Close(s.now, stream)
+	first := s.beginA(untilack.RunAction)
+	s.Finish(s.now, first, untilack.Result{Err: errBroken})
+	s.work()
+	s.waits("m1 in backlog", "m3 in backlog") // m2 was decided about
+	if err := s.offline(message("chat", tybalt, richard, "m4", speech)); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := s.Away(s.now, []byte(chat("m5"))); !errors.Is(err, untilack.ErrLater) {
+		t.Errorf("m5 overtakes m1, which waits for its action: %v", err)
+	}
+	s.stores("m1", "m2", "m3", "m4")
+	s.pass(10 * time.Second)
+	s.waits()
+	s.stores("m1", "m2", "m3", "m4")
 }
 
 func TestWhatAnEndedStreamLeavesComesBeforeYoungerActions(t *testing.T) {

@@ -42,9 +42,6 @@ func (k *Keeper) collect(a *account) {
 // with room, or the chain of actions if no stream may have it. What has to wait
 // for room stays, and so does all that comes after it on the same stream.
 func (k *Keeper) place(a *account, now time.Time) {
-	if !now.Before(a.hold) {
-		a.hold = time.Time{}
-	}
 	k.readRows(a)
 	if len(a.backlog) == 0 {
 		return
@@ -65,7 +62,7 @@ func (k *Keeper) place(a *account, now time.Time) {
 			a.unlist(it)
 			continue
 		}
-		it.target = s
+		it.target, it.aside = s, s == nil
 		if s != nil && !slices.Contains(full, s) {
 			full = append(full, s)
 		}
@@ -89,7 +86,7 @@ func (a *account) unlist(it item) {
 }
 
 // placeOne places one packet, or reports that it has to wait for the stream it
-// returns.
+// returns, or, with none, for an action to be tried again.
 func (k *Keeper) placeOne(a *account, now time.Time, it item, full []*Stream) (s *Stream, wait bool) {
 	p, ok := k.cache.Get(it.ref)
 	if !ok || p.Taken {
@@ -101,7 +98,10 @@ func (k *Keeper) placeOne(a *account, now time.Time, it item, full []*Stream) (s
 		return nil, false
 	case k.mustEnd(a, now, p):
 		return nil, false
-	case s == nil && !a.hold.IsZero():
+	case s == nil && a.held(p.Key.Sender()):
+		if !it.aside {
+			k.setAside(a, p)
+		}
 		return nil, true
 	case s == nil:
 		k.actOn(a, now, p)
@@ -144,7 +144,7 @@ func (k *Keeper) recall(a *account, s *Stream) {
 		case s != nil && e.Kind == WriteStanza && e.Stream == s:
 			s.queued--
 		case s == nil && e.Kind == RunAction && e.Reason == Acted:
-			a.acts--
+			a.actOver(e)
 		default:
 			return false
 		}

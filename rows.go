@@ -76,7 +76,7 @@ func (k *Keeper) beginList(a *account, e *Effect) bool {
 // firstFor returns the oldest packet of the backlog that waits for s, or may.
 func (a *account) firstFor(s *Stream) (item, bool) {
 	for _, it := range a.backlog {
-		if it.target == s || it.target == nil {
+		if !it.aside && (it.target == s || it.target == nil) {
 			return it, true
 		}
 	}
@@ -90,7 +90,7 @@ func (k *Keeper) finishList(a *account, now time.Time, e *Effect, r Result) {
 	if r.Err != nil {
 		k.stored(a, now, nil, cache.Packet{}, r.Err)
 		a.rows.failed = true
-		k.timers.add(timer{at: now.Add(k.retryWait(a)), account: a.bare, kind: rowsTimer})
+		k.timers.add(timer{at: now.Add(k.retryWait(&a.failures)), account: a.bare, kind: rowsTimer})
 		return
 	}
 	a.rows.failed, a.failures = false, 0

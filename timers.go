@@ -34,6 +34,7 @@ type timer struct {
 	stream  *Stream
 	account string
 	probe   string
+	sender  string    // of a hold
 	since   time.Time // when the probe was sent
 	seq     uint64
 }
