@@ -36,6 +36,9 @@ func (k *Keeper) beginAction(a *account, now time.Time, e *Effect) bool {
 	if !ok || p.Taken {
 		return false
 	}
+	if e.Reason == Acted && a.liveCopies(p, nil) {
+		return false
+	}
 	if e.Reason == Acted && k.hasPlace(a, p) {
 		a.push(item{ref: e.ref, received: p.Received})
 		return false
@@ -43,10 +46,11 @@ func (k *Keeper) beginAction(a *account, now time.Time, e *Effect) bool {
 	if e.Reason == Redelivered && !a.liveCopies(p, nil) {
 		return false // its stream ended meanwhile, which put it into the backlog
 	}
-	e.Packet, ok = k.cache.Take(e.ref)
+	if e.Packet, ok = k.cache.Take(e.ref); ok {
+		a.acting = e
+	}
 	switch {
 	case ok && e.isAct():
-		a.acting = p.Received
 		if n, ok := a.notes[p.Seq]; ok {
 			e.Packet.Attempt += n.asked
 		}
@@ -87,7 +91,7 @@ func (k *Keeper) finishAction(a *account, now time.Time, e *Effect, r Result) {
 		k.resent(a, now, e, wait)
 	case e.Reason == Redelivered && r.Outcome.IsPass(): // the attempts are used up
 		k.giveBack(a, now, e, 0)
-		if waiting, ok := k.cache.Get(e.ref); ok {
+		if waiting, ok := k.cache.Get(e.ref); ok && a.liveCopies(p, nil) {
 			k.examine(a, now, waiting)
 		}
 	case again:
@@ -105,8 +109,13 @@ func (k *Keeper) finishAction(a *account, now time.Time, e *Effect, r Result) {
 }
 
 // giveBack keeps a packet that an action was asked about. If its receipt came
-// meanwhile it is gone, and so is its row.
+// meanwhile it is gone, and so is its row. One that was to be sent again finds
+// another place if its stream has ended.
 func (k *Keeper) giveBack(a *account, now time.Time, e *Effect, wait time.Duration) {
+	if e.Reason == Redelivered && !a.liveCopies(e.Packet, nil) {
+		wait = 0
+		defer a.push(item{ref: e.ref, received: e.Packet.Received})
+	}
 	if !k.again(now, e.ref, wait) {
 		k.withdraw(a, e.Packet)
 		a.forget(e.ref)
@@ -115,12 +124,10 @@ func (k *Keeper) giveBack(a *account, now time.Time, e *Effect, wait time.Durati
 
 // resent has one more copy written on the streams that have the packet.
 func (k *Keeper) resent(a *account, now time.Time, e *Effect, wait time.Duration) {
-	if !a.liveCopies(e.Packet, nil) { // its stream ended meanwhile
-		k.giveBack(a, now, e, 0)
-		a.push(item{ref: e.ref, received: e.Packet.Received})
+	k.giveBack(a, now, e, wait)
+	if !a.liveCopies(e.Packet, nil) {
 		return
 	}
-	k.giveBack(a, now, e, wait)
 	if !k.resend {
 		k.notePacket(a, now, Redelivered, nil, e.Packet.Key)
 		return
@@ -178,10 +185,10 @@ func (k *Keeper) hold(a *account, sender string, until time.Time) {
 	k.timers.add(timer{at: until, account: a.bare, sender: sender, kind: holdTimer})
 }
 
-// setAside keeps the place of a packet that is held: packets of other senders may be
+// keepPlace keeps the place of a packet that is held: packets of other senders may be
 // stored before it now, and rows go out in the order in which they are put. So it is
 // put first, as a copy.
-func (k *Keeper) setAside(a *account, p cache.Packet) {
+func (k *Keeper) keepPlace(a *account, p cache.Packet) {
 	if !p.Marks.Has(cache.Stored) && actions.MayKeep(p, k.lasting) {
 		k.enqueue(a, &Effect{Kind: StoreRows, Reason: Persisted, ref: p.Ref()})
 	}

@@ -32,8 +32,10 @@ func (kind EffectKind) String() string {
 	return [...]string{"write", "probe", "end", "act", "store", "delete", "list", "?"}[min(kind, 7)]
 }
 
-// An Effect is one thing that the Keeper wants done. Effects of one recipient
-// are carried out one after the other, in the order in which Next returns them.
+// An Effect is one thing that the Keeper wants done. What is done to the streams of
+// one recipient is done one after the other, in the order in which Next returns it.
+// So are the calls of actions and of the store, but side by side with the former:
+// they may take their time.
 type Effect struct {
 	Kind       EffectKind
 	Recipient  string
@@ -101,7 +103,8 @@ func (k *Keeper) enqueue(a *account, e *Effect) {
 		e.sender = k.concerns(e)
 		a.acts[e.sender]++
 	}
-	a.queue = append(a.queue, e)
+	l := e.Kind.lane()
+	a.queues[l] = append(a.queues[l], e)
 }
 
 // concerns returns the bare address of the sender whose messages wait for an act, ""
@@ -114,32 +117,34 @@ func (k *Keeper) concerns(e *Effect) string {
 	return p.Key.Sender()
 }
 
-// slow reports whether an effect calls actions or the store, which may take their
-// time: such effects have workers of their own.
-func (kind EffectKind) slow() bool {
-	return kind != WriteStanza && kind != ProbeStream && kind != EndStream
+// A lane is a queue of effects with workers of its own.
+type lane uint8
+
+const (
+	fastLane lane = iota // for streams
+	slowLane             // for actions and the store
+	lanes
+)
+
+func (kind EffectKind) lane() lane {
+	switch kind {
+	case WriteStanza, ProbeStream, EndStream:
+		return fastLane
+	}
+	return slowLane
 }
 
-// readyQueue holds the accounts that have effects and none under way: those whose
-// next effect is fast, and those whose next is slow.
+// readyQueue holds, for each lane, the accounts that have effects there and none
+// under way.
 type readyQueue struct {
 	sync.Mutex
-	lanes [2][]*account
+	lanes [lanes][]*account
 	wake  chan struct{}
 }
 
-const (
-	fastLane = 0
-	slowLane = 1
-)
-
-func (q *readyQueue) push(a *account, slow bool) {
-	lane := fastLane
-	if slow {
-		lane = slowLane
-	}
+func (q *readyQueue) push(a *account, l lane) {
 	q.Lock()
-	q.lanes[lane] = append(q.lanes[lane], a)
+	q.lanes[l] = append(q.lanes[l], a)
 	q.Unlock()
 }
 
@@ -150,15 +155,15 @@ func (q *readyQueue) signal() {
 	}
 }
 
-func (q *readyQueue) pop(lane int) (*account, bool) {
+func (q *readyQueue) pop(l lane) (*account, bool) {
 	q.Lock()
 	defer q.Unlock()
-	if len(q.lanes[lane]) == 0 {
+	if len(q.lanes[l]) == 0 {
 		return nil, false
 	}
-	a := q.lanes[lane][0]
-	q.lanes[lane][0] = nil
-	q.lanes[lane] = q.lanes[lane][1:]
+	a := q.lanes[l][0]
+	q.lanes[l][0] = nil
+	q.lanes[l] = q.lanes[l][1:]
 	return a, true
 }
 
@@ -171,26 +176,26 @@ func (k *Keeper) Next() (*Effect, bool) {
 	return k.next(slowLane)
 }
 
-func (k *Keeper) next(lane int) (*Effect, bool) {
+func (k *Keeper) next(l lane) (*Effect, bool) {
 	for {
-		a, ok := k.ready.pop(lane)
+		a, ok := k.ready.pop(l)
 		if !ok {
 			return nil, false
 		}
-		if e := a.head(); e != nil {
+		if e := a.head(l); e != nil {
 			return e, true
 		}
 	}
 }
 
-// head returns the account's next effect, nil if all were recalled.
-func (a *account) head() *Effect {
+// head returns the account's next effect in a lane, nil if all were recalled.
+func (a *account) head(l lane) *Effect {
 	a.shard.Lock()
 	defer a.shard.Unlock()
-	if len(a.queue) > 0 {
-		return a.queue[0]
+	if len(a.queues[l]) > 0 {
+		return a.queues[l][0]
 	}
-	a.busy = false
+	a.busy[l] = false
 	a.tidy()
 	return nil
 }
@@ -202,13 +207,14 @@ func (a *account) head() *Effect {
 func (k *Keeper) Begin(now time.Time, e *Effect) bool {
 	a := k.enter(e.Recipient)
 	defer k.leave(a)
+	l := e.Kind.lane()
 	if e.off {
 		k.place(a, now)
-		a.busy = false
+		a.busy[l] = false
 		return false
 	}
-	a.queue[0] = nil
-	a.queue = a.queue[1:]
+	a.queues[l][0] = nil
+	a.queues[l] = a.queues[l][1:]
 	var ok bool
 	switch e.Kind {
 	case WriteStanza:
@@ -227,7 +233,7 @@ func (k *Keeper) Begin(now time.Time, e *Effect) bool {
 	if !ok {
 		k.over(a, e)
 		k.place(a, now)
-		a.busy = false
+		a.busy[l] = false
 	}
 	return ok
 }
@@ -252,7 +258,7 @@ func (k *Keeper) Finish(now time.Time, e *Effect, r Result) {
 	}
 	k.over(a, e)
 	k.place(a, now)
-	a.busy = false
+	a.busy[e.Kind.lane()] = false
 }
 
 // isAct reports whether an effect puts a packet that is in no other place: what
@@ -265,7 +271,9 @@ func (e *Effect) isAct() bool {
 func (k *Keeper) over(a *account, e *Effect) {
 	if e.isAct() {
 		a.actOver(e)
-		a.acting = time.Time{}
+	}
+	if a.acting == e {
+		a.acting = nil
 	}
 }
 
@@ -276,8 +284,8 @@ func (a *account) actOver(e *Effect) {
 	}
 }
 
-func (q *readyQueue) len(lane int) int {
+func (q *readyQueue) len(l lane) int {
 	q.Lock()
 	defer q.Unlock()
-	return len(q.lanes[lane])
+	return len(q.lanes[l])
 }

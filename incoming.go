@@ -112,11 +112,19 @@ func (k *Keeper) withdraw(a *account, p cache.Packet) {
 	}
 	k.cache.Mark(p.Ref(), 0, cache.Stored) // so that the row is not taken for one that stands
 	a.deleting[p.Identity()]++
-	if n := len(a.queue); n > 0 && a.queue[n-1].Kind == DeleteRows && len(a.queue[n-1].Identities) < maxRows {
-		a.queue[n-1].Identities = append(a.queue[n-1].Identities, p.Identity())
+	if last := a.lastSlow(); last != nil && last.Kind == DeleteRows && len(last.Identities) < maxRows {
+		last.Identities = append(last.Identities, p.Identity())
 		return
 	}
 	k.enqueue(a, &Effect{Kind: DeleteRows, Identities: []cache.Identity{p.Identity()}})
+}
+
+// lastSlow returns the last effect that is queued for actions or the store.
+func (a *account) lastSlow() *Effect {
+	if n := len(a.queues[slowLane]); n > 0 {
+		return a.queues[slowLane][n-1]
+	}
+	return nil
 }
 
 // maxRows bounds how many rows one call of the store puts or deletes.

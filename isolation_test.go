@@ -307,3 +307,31 @@ func TestAnActionThatFailsForOnePacketHoldsUpNoOtherForEver(t *testing.T) {
 		w.happened(map[untilack.Reason]int{untilack.Unconfirmed: 1})
 	})
 }
+
+func TestAnActionThatHangsDelaysNoLiveDeliveryOfTheSameRecipient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		w := newWorld(t, untilack.Config{Actions: []actions.Action{actions.Func(func(ctx, packet) (actions.Outcome, error) {
+			<-release
+			return actions.Done, nil
+		})}})
+		old, here := w.online(throne, silent), w.online(crown, acknowledges)
+		if err := w.send(message("normal", westminster, old.address, "m1", speech)); err != nil {
+			t.Fatal(err)
+		}
+		old.dies() // the message is for nobody else
+		for _, id := range ids(60) {
+			if err := w.send(message("chat", tybalt, richard, id, speech)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if n := len(here.messages()); id != "m"+fmt.Sprint(n) {
+				t.Errorf("%s is not delivered at once: %d messages were", id, n)
+				break
+			}
+			w.pass(time.Second)
+		}
+		close(release)
+		w.stop()
+	})
+}

@@ -98,11 +98,11 @@ type account struct {
 	spilling bool        // whether new packets go to the store, as older ones did for want of room
 	loose    bool        // whether some may wait in memory alone all the same
 
-	queue    []*Effect                // to be carried out one after the other
+	queues   [lanes][]*Effect         // to be carried out, those of each lane one after the other
 	deleting map[cache.Identity]int   // whose rows are about to be deleted
 	failed   []cache.Identity         // those of them that the store did not delete, to be tried again
-	busy     bool                     // whether one of them is under way
-	acting   time.Time                // when the packet was received that an action decides about
+	busy     [lanes]bool              // whether one of them is under way
+	acting   *Effect                  // the action that is deciding about a packet; nil: none is
 	acts     map[string]int           // actions and the like that are queued or under way, by sender; "" for all senders
 	holds    map[string]time.Time     // until when no action is run about a sender's packets, for one has failed
 	notes    map[uint64]*note         // of packets that actions or the store had trouble with, by Seq
@@ -111,6 +111,17 @@ type account struct {
 
 	events []Event // to be told when the lock is released
 }
+
+// A turn says what a packet in the backlog waits for.
+type turn uint8
+
+const (
+	unknown turn = iota // nobody has looked
+	over                // nothing: it has found its place
+	inLine              // its target, and so does what comes after it on that stream
+	aside               // an action that decides about it, or an older one of its pair
+	held                // such an action to be tried again
+)
 
 // A note is what is remembered of a packet that waits beside what the cache does.
 type note struct {
@@ -137,8 +148,8 @@ type item struct {
 	ref      cache.Ref
 	received time.Time
 	stream   *Stream // the only stream it is for, nil: the best there is
-	target   *Stream // the stream that it waits for, nil: not known
-	aside    bool    // whether it waits for an action about its own pair: nothing else has to
+	turn     turn    // what it waits for
+	target   *Stream // the stream that it waits for, if any
 }
 
 // rowCursor is a position in the recipient's stored packets.
@@ -175,11 +186,7 @@ func (k *Keeper) leave(a *account) {
 			delete(a.idle, sender)
 		}
 	}
-	runnable := !a.busy && len(a.queue) > 0
-	if runnable {
-		a.busy = true
-		k.ready.push(a, a.queue[0].Kind.slow())
-	}
+	runnable := k.wakeLanes(a)
 	a.tidy()
 	a.shard.Unlock()
 	if runnable {
@@ -190,27 +197,48 @@ func (k *Keeper) leave(a *account) {
 	}
 }
 
+// wakeLanes has the account's effects carried out, and reports whether any of them
+// waited for that.
+func (k *Keeper) wakeLanes(a *account) (runnable bool) {
+	for l := range lanes {
+		if !a.busy[l] && len(a.queues[l]) > 0 {
+			a.busy[l], runnable = true, true
+			k.ready.push(a, l)
+		}
+	}
+	return runnable
+}
+
 // settled reports whether no action is to decide about an older packet of a sender,
 // given by its bare address.
 func (a *account) settled(sender string) bool {
 	return a.acts[""] == 0 && a.acts[sender] == 0 && !a.held(sender)
 }
 
+// actsFor reports whether an action is deciding about a packet of that sender which
+// is on no stream any more.
+func (a *account) actsFor(sender string) bool {
+	return a.acting != nil && a.acting.Packet.Key.Sender() == sender && !a.liveCopies(a.acting.Packet, nil)
+}
+
 // held reports whether an action about a packet of that sender has failed and is to
 // be tried again: those that came later wait with it, or what they are stored as
 // would overtake.
 func (a *account) held(sender string) bool {
-	_, held := a.holds[sender]
-	return held
+	_, is := a.holds[sender]
+	return is
 }
 
 // tidy forgets an account of which nothing is left.
 func (a *account) tidy() {
-	if len(a.streams) == 0 && len(a.queue) == 0 && !a.busy && len(a.backlog) == 0 && len(a.deleting) == 0 && len(a.notes) == 0 &&
+	if len(a.streams) == 0 && a.quiet(fastLane) && a.quiet(slowLane) && len(a.backlog) == 0 && len(a.deleting) == 0 && len(a.notes) == 0 &&
 		len(a.idle) == 0 && len(a.holds) == 0 {
 		delete(a.shard.accounts, a.bare)
 	}
 }
+
+// quiet reports whether nothing is to be done in a lane.
+func (a *account) quiet(l lane) bool { return len(a.queues[l]) == 0 && !a.busy[l] }
 
 // note counts an event and remembers it for Config.Watch.
 func (k *Keeper) note(a *account, e Event) {

@@ -349,3 +349,44 @@ func TestWhatAnEndedStreamLeavesComesBeforeYoungerActions(t *testing.T) {
 		t.Errorf("actions (-want +got):\n%s", diff)
 	}
 }
+
+func TestOnlyItsOwnPairWaitsForAnActionThatTakesItsTime(t *testing.T) {
+	s := newStage(t, untilack.Config{})
+	gone, here := s.enter(throne, nil), s.enter(crown, nil)
+	s.work()
+	s.deliver(gone, message("normal", westminster, richard+"/"+throne, "m1", speech))
+	s.Close(s.now, gone)
+	act := s.beginA(untilack.RunAction)
+	s.now = s.now.Add(time.Second)
+	if v := s.deliver(here, chat("m2")); v != untilack.Queue {
+		t.Errorf("m2 overtakes a message of its pair: %v", v)
+	}
+	fromTybalt := message("chat", tybalt, richard, "m3", speech)
+	if v := s.deliver(here, fromTybalt); v != untilack.Write {
+		t.Errorf("m3, of another sender: %v", v)
+	}
+	s.Failed(s.now, here, s.Outgoing(s.now, here, []byte(message("chat", tybalt, richard, "m4", speech))), untilack.ErrBusy)
+	s.Ready(s.now, here)
+	s.work()
+	s.sees(here, "m3", "m4")
+	s.Finish(s.now, act, s.call(act))
+	s.work()
+	s.sees(here, "m3", "m4", "m2")
+}
+
+func TestAMessageToBeSentAgainWhoseStreamEndsMeanwhileKeepsItsPlace(t *testing.T) {
+	s := newStage(t, untilack.Config{Redeliver: &actions.Redeliver{}})
+	first := s.enter(throne, nil)
+	s.work()
+	s.deliver(first, chat("m1"))
+	s.now = s.now.Add(untilack.DefaultAckWait)
+	s.Tick(s.now)
+	again := s.beginA(untilack.RunAction)
+	s.Close(s.now, first)
+	second := s.enter(crown, nil)
+	s.deliver(second, chat("m2"))
+	s.work()
+	s.Finish(s.now, again, untilack.Result{Err: errBroken})
+	s.work()
+	s.sees(second, "m1", "m2")
+}

@@ -62,12 +62,13 @@ func (k *Keeper) Outgoing(now time.Time, s *Stream, stanza []byte) Admission {
 	d := k.draft(s.address.bare, stanza)
 	a := k.enter(s.address.bare)
 	defer k.leave(a)
-	if !d.possible || (!d.admit.Keep && !k.behind(a, s)) {
+	sender := d.packet.Key.Sender()
+	if !d.possible || (!d.admit.Keep && !k.behind(a, s, sender)) {
 		k.notePacket(a, now, Untracked, s, d.packet.Key)
 		return Admission{Verdict: Write, Why: d.admit.Why}
 	}
 	p := a.stamp(now, d)
-	queue := k.behind(a, s)
+	queue := k.behind(a, s, sender)
 	if queue && a.spilling && actions.MayKeep(p, k.lasting) {
 		return k.overflow(a, now, s, p, d.admit)
 	}
@@ -174,15 +175,15 @@ func (k *Keeper) deliver(a *account, s *Stream, ref cache.Ref) (mark uint64) {
 	return s.sent
 }
 
-// behind reports whether a message for s has to queue behind older ones.
-func (k *Keeper) behind(a *account, s *Stream) bool {
+// behind reports whether a message of a sender for s has to queue behind older ones.
+func (k *Keeper) behind(a *account, s *Stream, sender string) bool {
 	if s.ended || s.queued > 0 || len(s.waitFor) > 0 || s.busy {
 		return true
 	}
 	if _, waits := a.firstFor(s); waits {
 		return true
 	}
-	return s == a.best() && (!a.acting.IsZero() || !a.rows.failed && (a.rows.reading || a.rows.more))
+	return s == a.best() && (a.actsFor(sender) || !a.rows.failed && (a.rows.reading || a.rows.more))
 }
 
 // row makes the row of a packet that waits: a copy against a crash.
@@ -212,7 +213,7 @@ func (k *Keeper) Persisted(now time.Time, s *Stream, admission Admission, errs [
 		return admission
 	}
 	k.cache.Mark(admission.ref, 0, cache.Held)
-	queue := k.behind(a, s)
+	queue := k.behind(a, s, p.Key.Sender())
 	if queue {
 		k.again(now, admission.ref, 0)
 	} else {

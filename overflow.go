@@ -62,7 +62,7 @@ func (k *Keeper) overflowed(a *account, now time.Time, s *Stream, p cache.Packet
 // uncovered is what becomes of a packet that the store did not take. Memory may
 // have room again.
 func (k *Keeper) uncovered(a *account, now time.Time, s *Stream, p cache.Packet, why string, refusal error) Admission {
-	queue := k.behind(a, s)
+	queue := k.behind(a, s, p.Key.Sender())
 	ref, err := k.put(now, p, k.queuedWait())
 	if err != nil {
 		k.notePacket(a, now, Uncovered, s, p.Key)

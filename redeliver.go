@@ -57,14 +57,13 @@ func (k *Keeper) place(a *account, now time.Time) {
 	next := 0
 	for ; next < len(a.backlog) && (len(full) == 0 || len(full) < len(a.streams)); next++ {
 		it := a.backlog[next]
-		s, wait := k.placeOne(a, now, it, full)
-		if !wait {
+		it.target, it.turn = k.placeOne(a, now, it, full)
+		if it.turn == over {
 			a.unlist(it)
 			continue
 		}
-		it.target, it.aside = s, s == nil
-		if s != nil && !slices.Contains(full, s) {
-			full = append(full, s)
+		if it.turn == inLine && !slices.Contains(full, it.target) {
+			full = append(full, it.target)
 		}
 		a.backlog[kept] = it
 		kept++
@@ -85,34 +84,35 @@ func (a *account) unlist(it item) {
 	}
 }
 
-// placeOne places one packet, or reports that it has to wait for the stream it
-// returns, or, with none, for an action to be tried again.
-func (k *Keeper) placeOne(a *account, now time.Time, it item, full []*Stream) (s *Stream, wait bool) {
+// placeOne places one packet, or says what it waits for.
+func (k *Keeper) placeOne(a *account, now time.Time, it item, full []*Stream) (s *Stream, waits turn) {
 	p, ok := k.cache.Get(it.ref)
-	if !ok || p.Taken {
-		return nil, false
+	switch {
+	case !ok:
+		return nil, over
+	case p.Taken:
+		return nil, aside
 	}
 	s, ok = k.choose(a, it, p)
 	switch {
-	case !ok:
-		return nil, false
-	case k.mustEnd(a, now, p):
-		return nil, false
+	case !ok, k.mustEnd(a, now, p):
+		return nil, over
 	case s == nil && a.held(p.Key.Sender()):
-		if !it.aside {
-			k.setAside(a, p)
+		if it.turn != held {
+			k.keepPlace(a, p)
 		}
-		return nil, true
+		return nil, held
 	case s == nil:
 		k.actOn(a, now, p)
-		return nil, false
-	case slices.Contains(full, s), !s.hasRoom(k.config.Window), k.behindRows(a, s, p),
-		!a.acting.IsZero() && p.Received.After(a.acting):
-		return s, true
+		return nil, over
+	case a.actsFor(p.Key.Sender()) && p.Received.After(a.acting.Packet.Received):
+		return s, aside
+	case slices.Contains(full, s), !s.hasRoom(k.config.Window), k.behindRows(a, s, p):
+		return s, inLine
 	}
 	s.queued++
 	k.enqueue(a, &Effect{Kind: WriteStanza, Stream: s, ref: it.ref, bound: s == it.stream})
-	return s, false
+	return s, over
 }
 
 // choose returns the stream that a packet goes to (RFC 6121 §8.5.4), nil if no
@@ -139,7 +139,11 @@ func (k *Keeper) choose(a *account, it item, p cache.Packet) (*Stream, bool) {
 // recall puts the packets of writes to s that have not begun back into the backlog,
 // so that nothing overtakes them; with nil, those of actions.
 func (k *Keeper) recall(a *account, s *Stream) {
-	a.queue = slices.DeleteFunc(a.queue, func(e *Effect) bool {
+	l := fastLane
+	if s == nil {
+		l = slowLane
+	}
+	a.queues[l] = slices.DeleteFunc(a.queues[l], func(e *Effect) bool {
 		switch {
 		case s != nil && e.Kind == WriteStanza && e.Stream == s:
 			s.queued--
@@ -208,12 +212,12 @@ func (k *Keeper) beginWrite(a *account, now time.Time, e *Effect) bool {
 	s := e.Stream
 	s.queued--
 	p, ok := k.cache.Get(e.ref)
-	if !ok || p.Taken {
+	if !ok {
 		return false
 	}
 	timed := e.wait > 0
 	switch {
-	case s.busy || s.paused || !s.takes(p):
+	case p.Taken, s.busy || s.paused || !s.takes(p):
 		it := item{ref: e.ref, received: p.Received}
 		if e.bound {
 			it.stream = s

@@ -76,7 +76,7 @@ func (k *Keeper) beginList(a *account, e *Effect) bool {
 // firstFor returns the oldest packet of the backlog that waits for s, or may.
 func (a *account) firstFor(s *Stream) (item, bool) {
 	for _, it := range a.backlog {
-		if !it.aside && (it.target == s || it.target == nil) {
+		if it.turn == unknown || it.turn == inLine && it.target == s {
 			return it, true
 		}
 	}

@@ -42,23 +42,23 @@ func (k *Keeper) wakeAt(now time.Time, wait time.Duration) {
 }
 
 // Run carries out what the Keeper decides: it reads the clock, and runs effects
-// on bounded workers, in order for each recipient, none of them for longer than
-// its time limit. It returns the context's error when that ends, after its
+// on bounded workers, in order for each recipient (see Effect), none of them for
+// longer than its time limit. It returns the context's error when that ends, after its
 // workers have. Run must not be called twice at the same time.
 func (k *Keeper) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	defer workers.Wait()
-	var free [2]chan struct{}
-	for lane := range free {
-		free[lane] = make(chan struct{}, k.config.Workers)
+	var free [lanes]chan struct{}
+	for l := range free {
+		free[l] = make(chan struct{}, k.config.Workers)
 	}
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	for ctx.Err() == nil {
 		k.sleeping.Store(math.MinInt64)
 		k.Tick(time.Now())
-		for lane := range free {
-			k.startWorkers(ctx, &workers, lane, free[lane])
+		for l := range lanes {
+			k.startWorkers(ctx, &workers, l, free[l])
 		}
 		next, ok := k.NextTick()
 		if ok {
@@ -84,8 +84,8 @@ func (k *Keeper) Run(ctx context.Context) error {
 
 // startWorkers starts as many workers as there are recipients with work, and no
 // more than the limit allows.
-func (k *Keeper) startWorkers(ctx context.Context, workers *sync.WaitGroup, lane int, free chan struct{}) {
-	for range k.ready.len(lane) {
+func (k *Keeper) startWorkers(ctx context.Context, workers *sync.WaitGroup, l lane, free chan struct{}) {
+	for range k.ready.len(l) {
 		select {
 		case free <- struct{}{}:
 		default:
@@ -95,7 +95,7 @@ func (k *Keeper) startWorkers(ctx context.Context, workers *sync.WaitGroup, lane
 			defer k.ready.signal() // what came while the last of us looked
 			defer func() { <-free }()
 			for ctx.Err() == nil {
-				e, ok := k.next(lane)
+				e, ok := k.next(l)
 				if !ok {
 					return
 				}
