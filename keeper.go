@@ -6,6 +6,7 @@ package untilack
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -263,6 +264,14 @@ func (a *account) reread() {
 	a.rows = rowCursor{more: true, again: a.rows.reading, reading: a.rows.reading, failed: a.rows.failed}
 }
 
+// rereadLeft has the rows read again that were left where they are, for a stream
+// comes to another state.
+func (a *account) rereadLeft() {
+	if slices.ContainsFunc(a.streams, func(s *Stream) bool { return s.left }) {
+		a.reread()
+	}
+}
+
 // readOn has the rows read that were added behind those read so far.
 func (a *account) readOn() { a.rows.more, a.rows.grown = true, true }
 
@@ -292,6 +301,21 @@ func (a *account) best() *Stream {
 		}
 	}
 	return best
+}
+
+// reader returns the stream for whose sake rows are read: the best there is or, while
+// that is paused, one for which others may stand there.
+func (a *account) reader() *Stream {
+	best := a.best()
+	if best == nil || !best.paused {
+		return best
+	}
+	for _, s := range a.streams {
+		if !s.paused {
+			return s
+		}
+	}
+	return nil
 }
 
 // on returns the live stream of a resource.

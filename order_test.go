@@ -6,6 +6,7 @@ package untilack_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -374,6 +375,40 @@ func TestOnlyItsOwnPairWaitsForAnActionThatTakesItsTime(t *testing.T) {
 	s.sees(here, "m3", "m4", "m2")
 }
 
+func TestManyRowsForAPausedStreamHoldUpNoOtherStreamsMail(t *testing.T) {
+	s := newStage(t, untilack.Config{Window: 1})
+	for i := range 40 {
+		s.now = s.now.Add(time.Second)
+		if err := s.offline(message("chat", westminster, richard+"/"+throne, fmt.Sprint("t", i), speech)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.offline(message("chat", tybalt, richard, "m1", speech)); err != nil {
+		t.Fatal(err)
+	}
+	hibernates := s.enter(throne, nil)
+	s.Pause(s.now, hibernates)
+	stream := s.enter(crown, nil)
+	s.work()
+	s.Incoming(s.now, stream, []byte(receiptTo(tybalt, "m1")))
+	s.work()
+	s.deliver(stream, message("chat", tybalt, richard, "m2", speech))
+	s.sees(stream, "m1", "m2")
+	s.Incoming(s.now, stream, []byte(receiptTo(tybalt, "m2")))
+	s.deliver(hibernates, message("normal", westminster, richard+"/"+throne, "t40", speech))
+	s.pass(time.Minute)
+	s.Resume(s.now, hibernates)
+	var want []string
+	for i := range 41 {
+		want = append(want, fmt.Sprint("t", i))
+		s.work()
+		s.sees(hibernates, want...)
+		s.ack(hibernates, want[i])
+	}
+	s.work()
+	s.stores()
+}
+
 func TestAMessageToBeSentAgainWhoseStreamEndsMeanwhileKeepsItsPlace(t *testing.T) {
 	s := newStage(t, untilack.Config{Redeliver: &actions.Redeliver{}})
 	first := s.enter(throne, nil)
@@ -389,4 +424,35 @@ func TestAMessageToBeSentAgainWhoseStreamEndsMeanwhileKeepsItsPlace(t *testing.T
 	s.Finish(s.now, again, untilack.Result{Err: errBroken})
 	s.work()
 	s.sees(second, "m1", "m2")
+}
+
+func TestRowsThatWereReadForAStreamGoBackWhenItPauses(t *testing.T) {
+	s := newStage(t, untilack.Config{Window: 1})
+	var want []string
+	for i := range 40 {
+		s.now = s.now.Add(time.Second)
+		want = append(want, fmt.Sprint("t", i))
+		if err := s.offline(message("chat", westminster, richard+"/"+throne, want[i], speech)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.offline(message("chat", tybalt, richard, "m1", speech)); err != nil {
+		t.Fatal(err)
+	}
+	hibernates := s.enter(throne, &untilack.StreamOptions{Priority: -1})
+	stream := s.enter(crown, nil)
+	s.work()
+	s.sees(stream) // as many as may be wait in memory for the first stream
+	s.Pause(s.now, hibernates)
+	s.work()
+	s.sees(stream, "m1")
+	s.Resume(s.now, hibernates)
+	s.Incoming(s.now, stream, []byte(receiptTo(tybalt, "m1")))
+	for i := range want {
+		s.work()
+		s.sees(hibernates, want[:i+1]...)
+		s.ack(hibernates, want[i])
+	}
+	s.work()
+	s.stores()
 }

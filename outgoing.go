@@ -177,7 +177,7 @@ func (k *Keeper) deliver(a *account, s *Stream, ref cache.Ref) (mark uint64) {
 
 // behind reports whether a message of a sender for s has to queue behind older ones.
 func (k *Keeper) behind(a *account, s *Stream, sender string) bool {
-	if s.ended || s.queued > 0 || len(s.waitFor) > 0 || s.busy {
+	if s.ended || s.queued > 0 || len(s.waitFor) > 0 || s.busy || s.paused && s.left {
 		return true
 	}
 	if _, waits := a.firstFor(s); waits {

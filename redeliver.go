@@ -42,7 +42,7 @@ func (k *Keeper) collect(a *account) {
 // with room, or the chain of actions if no stream may have it. What has to wait
 // for room stays, and so does all that comes after it on the same stream.
 func (k *Keeper) place(a *account, now time.Time) {
-	k.readRows(a)
+	k.readRows(a, now)
 	if len(a.backlog) == 0 {
 		return
 	}
@@ -74,7 +74,7 @@ func (k *Keeper) place(a *account, now time.Time) {
 	for _, s := range full {
 		k.askForRoom(a, s)
 	}
-	k.readRows(a)
+	k.readRows(a, now)
 }
 
 // unlist takes note that a packet leaves the backlog.

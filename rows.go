@@ -19,9 +19,28 @@ func (k *Keeper) isShelved(a *account, ref cache.Ref) bool {
 	return ok && a.liveCopies(p, nil)
 }
 
+// sleeps reports whether a packet that stands in the store is left there, and not
+// kept in memory: it is for a stream that is paused, which may take long.
+func (k *Keeper) sleeps(a *account, p cache.Packet) bool {
+	s, ok := k.choose(a, item{}, p)
+	if !ok || s == nil || !s.paused || p.Taken || p.Marks.Has(cache.Read) {
+		return false
+	}
+	s.left = true
+	return true
+}
+
+// allRead takes note that all rows were read: none is left for streams that go on.
+func (a *account) allRead() {
+	for _, s := range a.streams {
+		s.left = s.left && s.paused
+	}
+}
+
 // behindRows reports whether older packets of the store come before p.
 func (k *Keeper) behindRows(a *account, s *Stream, p cache.Packet) bool {
-	if a.rows.failed || s != a.best() {
+	best := a.best()
+	if a.rows.failed || best == nil || s != best && !s.left {
 		return false
 	}
 	return (a.rows.more || a.rows.reading) && p.Received.After(a.rows.horizon)
@@ -29,18 +48,18 @@ func (k *Keeper) behindRows(a *account, s *Stream, p cache.Packet) bool {
 
 // readRows has the next of the recipient's stored packets read, if there is a
 // stream to take them and those read before are on their way.
-func (k *Keeper) readRows(a *account) {
+func (k *Keeper) readRows(a *account, now time.Time) {
 	if !a.rows.more || a.rows.reading || a.rows.failed {
 		return
 	}
-	s := a.best()
+	s := a.reader()
 	if s == nil || !s.hasRoom(k.config.Window) {
 		return
 	}
 	if it, ok := a.firstFor(s); ok && !it.received.After(a.rows.horizon) {
 		return
 	}
-	if k.manyRestored(a) {
+	if k.manyRestored(a, now) {
 		return // until some of them are settled, or parked in the store again
 	}
 	a.rows.reading = true
@@ -51,13 +70,19 @@ func (k *Keeper) readRows(a *account) {
 // store: no limit of the cache is asked about them.
 const maxRestored = 16
 
-// manyRestored reports whether there are that many.
-func (k *Keeper) manyRestored(a *account) bool {
+// manyRestored reports whether there are that many. Those that can sleep in the store
+// are left to it again.
+func (k *Keeper) manyRestored(a *account, now time.Time) bool {
 	if len(a.restored) < maxRestored*k.config.Window {
 		return false
 	}
 	a.restored = slices.DeleteFunc(a.restored, func(ref cache.Ref) bool {
-		_, waits := k.cache.Get(ref)
+		p, waits := k.cache.Get(ref)
+		if waits && k.sleeps(a, p) {
+			k.cache.Drop(now, ref)
+			a.forget(ref)
+			waits = false
+		}
 		return !waits
 	})
 	return len(a.restored) >= maxRestored*k.config.Window
@@ -102,12 +127,18 @@ func (k *Keeper) finishList(a *account, now time.Time, e *Effect, r Result) {
 	}
 	a.rows.more = len(r.Rows) == e.Limit || a.rows.again || a.rows.grown
 	a.spilling = a.spilling && a.rows.more
+	if !a.rows.more {
+		a.allRead()
+	}
 	if len(r.Rows) == 0 {
 		return
 	}
 	for _, stored := range r.Rows {
 		p := stored.Packet
 		if a.deleting[p.Identity()] > 0 {
+			continue
+		}
+		if k.sleeps(a, p) {
 			continue
 		}
 		p.Marks |= cache.Stored | cache.Restored

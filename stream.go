@@ -30,6 +30,7 @@ type Stream struct {
 	priority  int
 	paused    bool   // what is written waits elsewhere: nothing is known meanwhile
 	busy      bool   // takes no more for now
+	left      bool   // whether rows may have been left in the store while it was paused
 	acked     bool   // a receipt came on this stream
 	sent      uint64 // copies written or about to be
 	read      uint64 // the copies up to this one were read
@@ -124,6 +125,7 @@ func (k *Keeper) Presence(now time.Time, s *Stream, available bool, priority int
 	}
 	before, wasAway := s.usable(), s.away
 	s.away, s.priority = !available, priority
+	a.rereadLeft()
 	if !s.usable() {
 		k.recall(a, s)
 	}
@@ -172,6 +174,7 @@ func (k *Keeper) Resume(now time.Time, s *Stream) {
 		return
 	}
 	s.paused = false
+	a.rereadLeft()
 	for p := range k.cache.On(a.bare, s.id) {
 		if !p.Taken && !p.Marks.Has(cache.Parked) {
 			k.again(now, p.Ref(), k.ackWait(p.Seq))
@@ -217,6 +220,7 @@ func (k *Keeper) end(a *account, now time.Time, s *Stream, r Reason, err error) 
 // remove takes the stream out of the account: its packets find another place.
 func (k *Keeper) remove(a *account, now time.Time, s *Stream) {
 	s.ended = true
+	a.rereadLeft()
 	a.streams = slices.DeleteFunc(a.streams, func(t *Stream) bool { return t == s })
 	k.recall(a, s)
 	k.abandon(a, now, s)
