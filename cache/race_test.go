@@ -6,6 +6,7 @@ package cache_test
 
 import (
 	"errors"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -62,6 +63,47 @@ func TestS16ReceiptAgainstDeadline(t *testing.T) {
 		}
 	}
 	t.Logf("outcomes: %v", wins)
+}
+
+// S16 once more, where two actions and a receipt meet at each of many packets, at the
+// very same instant: one of the three gets it.
+func TestS16ManyPacketsAreEachWonOnce(t *testing.T) {
+	const packets, rivals = 20_000, 3
+	f := newFixture(t, &cache.Options{Limits: cache.Limits{RecipientPackets: -1, PairPackets: -1}})
+	refs, ids := make([]cache.Ref, packets), make([]string, packets)
+	for i := range refs {
+		ids[i] = strconv.Itoa(i)
+		refs[i] = f.sent(packet(ids[i], "a"))
+	}
+	var here atomic.Int64
+	wins := make([]atomic.Int32, packets)
+	rival := func(won func(i int) bool) func() {
+		return func() {
+			for i := range packets {
+				here.Add(1)
+				for spins := 1; here.Load() < int64(i+1)*rivals; spins++ {
+					if spins%256 == 0 {
+						runtime.Gosched()
+					}
+				}
+				if won(i) {
+					wins[i].Add(1)
+				}
+			}
+		}
+	}
+	take := rival(func(i int) bool {
+		_, ok := f.Take(refs[i])
+		return ok
+	})
+	race(take, take, rival(func(i int) bool {
+		return f.Settle(start, receipt(throne, ids[i])).Verdict == cache.Settled
+	}))
+	for i := range wins {
+		if n := wins[i].Load(); n != 1 {
+			t.Fatalf("packet %d was won %d times", i, n)
+		}
+	}
 }
 
 // Many goroutines never pass a limit, not by one.
