@@ -55,6 +55,12 @@ var house = map[string]map[string]string{
 		module + "/middleware": "imports run one way",
 		"testing":              "tests alone test",
 	},
+	"/untilacktest": {
+		"mellium.im/xmpp":      "the World knows bytes and addresses alone",
+		"crypto/tls":           "the World opens no connection",
+		"net/http":             "the World opens no connection",
+		module + "/middleware": "imports run one way",
+	},
 	"/middleware": {
 		"database/sql": "a store is handed in",
 		"testing":      "tests alone test",

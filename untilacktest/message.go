@@ -1,0 +1,274 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package untilacktest
+
+import (
+	"fmt"
+	"html"
+	"strings"
+	"time"
+
+	"github.com/untilack/untilack/cache"
+	"github.com/untilack/untilack/receipts"
+)
+
+// A Message is one message on its way through a World.
+type Message struct {
+	world    *World
+	name     string // for people: its number and id
+	number   int
+	from, id string
+	stanza   string
+	account  *account
+	resource string // of the address it is to
+	scan     receipts.Message
+
+	received time.Time // when a node got it, by that node's clock
+	first    time.Time // when a node got it for the first time
+	kept     bool      // a node said that it keeps it
+	written  int       // copies that were written
+	read     int       // copies that a client of the recipient has read
+	shown    int       // those that a client has shown to its user
+	receipts int       // that went on to the sender
+	seenBy   []*Client // the clients that have shown it
+	acted    []string  // the actions that took it
+	last     Event     // where it was seen last
+
+	identity cache.Identity
+	placed   bool        // whether identity is known
+	queued   *connection // which it waits for
+	twin     *Message    // the one before with the same id of the same sender
+	reused   bool        // whether there is another one of its name
+	again    int         // how often it was sent again
+	away     bool        // it came when nobody was online
+	mail     bool        // it became offline mail
+	acked    bool        // a client of the recipient has answered it
+	settled  lifetime    // in which a receipt counted
+	dropped  bool        // an action ended it
+	free     bool        // no server owes it anything: it was not kept, or said to be delivered untracked
+	hurt     bool        // the store has failed on it: rows may be missing or left over
+	ended    bool        // the Keeper said that it is done with it
+
+	firstRead int         // its place among the messages that were read
+	readOn    *connection // where it was read last
+	floods    int         // copies that came without a fault
+	underWay  int         // rows of it that the host is about to put
+}
+
+// ID returns the message's id.
+func (m *Message) ID() string { return m.id }
+
+// Stanza returns the message as it was sent.
+func (m *Message) Stanza() string { return m.stanza }
+
+// Read returns how many copies of the message the recipient's clients have read.
+func (m *Message) Read() int { return m.read }
+
+// Shown returns how often clients have shown the message to their user: a client
+// that recognises duplicates shows it once.
+func (m *Message) Shown() int { return m.shown }
+
+// Receipts returns how many receipts for the message have reached its sender.
+func (m *Message) Receipts() int { return m.receipts }
+
+// Actions returns the names of the actions that took the message, in order, such
+// as "Offline".
+func (m *Message) Actions() []string { return m.acted }
+
+// LastSeen returns where the message was seen last.
+func (m *Message) LastSeen() Event { return m.last }
+
+// String returns the message's number and id.
+func (m *Message) String() string { return m.name }
+
+// Send sends a chat message that asks for a receipt, from a full address to an
+// account or to one of its clients.
+func (w *World) Send(from, to, body string) *Message {
+	return w.SendStanza(fmt.Sprintf("<message type='chat' from='%s' to='%s' id='%s'><body>%s</body>%s</message>",
+		from, to, w.ledger.nextID(), html.EscapeString(body), request))
+}
+
+const request = `<request xmlns='urn:xmpp:receipts'/>`
+
+// SendStanza sends any message. Its attributes from, to and id must be there.
+func (w *World) SendStanza(stanza string) *Message {
+	m, err := w.newMessage(stanza)
+	if err != nil {
+		w.fatal("%v", err)
+	}
+	w.ledger.add(m)
+	w.saw(m, m.from, "sends")
+	w.route(m)
+	return m
+}
+
+// SendAgain sends a message once more: the same bytes, as a sender does that has
+// seen no receipt.
+func (w *World) SendAgain(m *Message) {
+	m.again++
+	w.saw(m, m.from, "sends again")
+	w.route(m)
+}
+
+// route gives a message to the server.
+func (w *World) route(m *Message) {
+	if w.live != nil {
+		w.live.route(m)
+		return
+	}
+	w.nodeOf(m.account).take(m)
+}
+
+// nodeOf returns the node where an account is online, or else one that is up. In a
+// World around somebody's own server there is none.
+func (w *World) nodeOf(a *account) *Node {
+	if best := a.best(); best != nil {
+		return best.node
+	}
+	for _, c := range a.open {
+		return c.node
+	}
+	for _, n := range w.nodes {
+		if n.up {
+			return n
+		}
+	}
+	if w.live != nil {
+		return nil
+	}
+	return w.nodes[0]
+}
+
+func (w *World) newMessage(stanza string) (*Message, error) {
+	scan, err := receipts.Scan([]byte(stanza))
+	if err != nil {
+		return nil, fmt.Errorf("untilacktest: %w: %s", err, stanza)
+	}
+	m := &Message{world: w, stanza: stanza, scan: scan, from: scan.From.String(), id: scan.ID.String()}
+	to := scan.To.String()
+	if m.from == "" || to == "" || scan.Element != receipts.MessageStanza {
+		return nil, fmt.Errorf("untilacktest: a message needs its attributes from and to: %s", stanza)
+	}
+	m.account = w.account(cache.Bare(to))
+	if _, resource, full := strings.Cut(to, "/"); full {
+		m.resource = resource
+	}
+	return m, nil
+}
+
+func (m *Message) chat() bool { return m.scan.Type == "chat" }
+
+// pinned reports whether the message is for the addressed resource alone.
+func (m *Message) pinned() bool {
+	return m.resource != "" && m.scan.Marks&(receipts.NoCopy|receipts.MatchExact|receipts.Private) != 0
+}
+
+// neverStored reports whether no store that lasts may have the message.
+func (m *Message) neverStored() bool {
+	return m.scan.Marks.Has(receipts.NoPermanentStore) && m.world.store.lasting
+}
+
+// expired reports whether the time is over that the sender has given it.
+func (m *Message) expired(now time.Time) bool {
+	end := m.scan.ExpireAt
+	if after := m.scan.ExpireAfter; after > 0 {
+		if relative := m.first.Add(after); end.IsZero() || relative.Before(end) {
+			end = relative
+		}
+	}
+	return !end.IsZero() && !now.Before(end)
+}
+
+// over reports whether the message may have come to an end: then nothing of it
+// need be left.
+func (m *Message) over() bool {
+	return m.read > 0 || m.acked || m.dropped || m.free || m.account.blocked[cache.Bare(m.from)] ||
+		m.expired(m.world.latest()) || m.reused && m.twinAcked()
+}
+
+// twinAcked reports whether a message of that name was acknowledged: which of them
+// was meant is in doubt.
+func (m *Message) twinAcked() bool {
+	for twin := m.world.ledger.named(m.key()); twin != nil; twin = twin.twin {
+		if twin.acked {
+			return true
+		}
+	}
+	return false
+}
+
+// A lifetime is one run of a node's process. What one has settled the next may find
+// in the store yet.
+type lifetime struct {
+	node *Node
+	life int
+}
+
+func (n *Node) lifetime() lifetime { return lifetime{n, n.life} }
+
+// key is what a receipt can name, by bare addresses.
+func (m *Message) key() cache.Key {
+	return cache.Key{To: m.account.bare, From: cache.Bare(m.from), ID: m.id}
+}
+
+// A ledger knows all messages, or the last of them.
+type ledger struct {
+	count    int
+	byStanza map[string]*Message
+	byName   map[cache.Key]*Message
+	all      []*Message // unless some are forgotten
+	ended    []*Message // to be forgotten, the first to end first
+	remember int
+}
+
+func newLedger(remember int) ledger {
+	return ledger{byStanza: make(map[string]*Message), byName: make(map[cache.Key]*Message), remember: remember}
+}
+
+func (l *ledger) nextID() string { return fmt.Sprint("m", l.count+1) }
+
+func (l *ledger) add(m *Message) {
+	l.count++
+	m.number, m.name = l.count, fmt.Sprintf("message %d (id %s)", l.count, m.id)
+	l.byStanza[m.stanza] = m
+	if twin := l.byName[m.key()]; twin != nil {
+		m.twin, m.reused, twin.reused = twin, true, true
+	}
+	l.byName[m.key()] = m
+	if l.remember == 0 {
+		l.all = append(l.all, m)
+	}
+}
+
+// of returns the message with those bytes, delay stamps aside.
+func (l *ledger) of(stanza string) (m *Message, stamps []string) {
+	if !strings.Contains(stanza, delayNS) {
+		return l.byStanza[stanza], nil
+	}
+	plain, stamps := undelayed(stanza)
+	return l.byStanza[plain], stamps
+}
+
+// named returns the newest message of a name.
+func (l *ledger) named(key cache.Key) *Message { return l.byName[key] }
+
+// end takes note that a message came to its end, and forgets older ones.
+func (l *ledger) end(m *Message) {
+	if l.remember == 0 || m.ended {
+		return
+	}
+	m.ended = true
+	l.ended = append(l.ended, m)
+	if len(l.ended) < 2*l.remember {
+		return
+	}
+	for _, old := range l.ended[:l.remember] {
+		delete(l.byStanza, old.stanza)
+		if l.byName[old.key()] == old {
+			delete(l.byName, old.key())
+		}
+	}
+	l.ended = append([]*Message(nil), l.ended[l.remember:]...)
+}

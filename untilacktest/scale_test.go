@@ -1,0 +1,61 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package untilacktest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// TestACity sends messages to many recipients whose clients and links are as bad
+// as in all other Worlds: UNTILACK_MESSAGES of them, if it is set.
+func TestACity(t *testing.T) {
+	messages := 20_000
+	if n, err := strconv.Atoi(os.Getenv("UNTILACK_MESSAGES")); err == nil {
+		messages = n
+	}
+	start := time.Now()
+	w := newWorld(t, &Options{Unruly: true, Remember: 50_000})
+	if err := w.start(); err != nil {
+		t.Fatal(err)
+	}
+	a := author{chance: rand.New(rand.NewPCG(1, 184)), nodes: 1, calm: 4000}
+	for i := range 1000 {
+		a.accounts = append(a.accounts, fmt.Sprintf("u%d@%s", i, DefaultDomain))
+		for _, resource := range resources[:2] {
+			w.Client(a.accounts[i] + "/" + resource).Behaves(Manners{Reconnects: time.Second}).LogsIn()
+		}
+	}
+	for a.count < messages {
+		a.now += time.Duration(a.chance.IntN(2_000_000))
+		step := a.step()
+		w.play([]Step{step})
+		w.recovers(step)
+	}
+	w.EndsWell()
+	t.Logf("%d messages, %d read by somebody, %d repeated, in %s of the city's time and %s of ours",
+		w.ledger.count, w.reads, w.copies-w.reads, w.now, time.Since(start))
+}
+
+// recovers ends trouble soon, so that the city goes on.
+func (w *World) recovers(s Step) {
+	c := w.clients[s.Who]
+	switch {
+	case s.Does == "crashes":
+		w.after(50*time.Millisecond, w.nodes[0].Restarts)
+	case s.Who == "store":
+		w.after(500*time.Millisecond, w.store.ComesBack)
+	case c != nil && s.Does != "acknowledges" && s.Does != "says":
+		w.after(5*time.Second, func() {
+			c.ReadsOn()
+			c.Wakes()
+			c.ComesBack()
+		})
+	}
+}

@@ -1,0 +1,144 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package untilacktest
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/untilack/untilack"
+	"github.com/untilack/untilack/actions"
+	"github.com/untilack/untilack/cache"
+	"github.com/untilack/untilack/receipts"
+)
+
+// watch has the World know what a node's Keeper does.
+func (w *World) watch(n *Node, config *untilack.Config) {
+	blocked, watch := config.Blocked, config.Watch
+	config.Blocked = func(recipient, sender string) bool {
+		return w.blocks(recipient, sender) || blocked != nil && blocked(recipient, sender)
+	}
+	config.Watch = func(e untilack.Event) {
+		w.told(n, e)
+		if watch != nil {
+			watch(e)
+		}
+	}
+	config.Actions = w.watched()
+}
+
+// watched returns the chain of actions, each with the World looking on.
+func (w *World) watched() []actions.Action {
+	if w.actions != nil {
+		return w.actions
+	}
+	chain := w.options.Config.Actions
+	if len(chain) == 0 {
+		chain = []actions.Action{actions.Offline{}, actions.Drop{}}
+	}
+	for _, a := range chain {
+		if o, isOffline := a.(actions.Offline); isOffline && (o.Store == nil || o.Store == actions.Putter(w.options.Store)) {
+			o.Store = w.store
+			a = o
+		}
+		name := fmt.Sprintf("%T", a)
+		name = name[strings.LastIndexByte(name, '.')+1:]
+		w.actions = append(w.actions, actions.Watch(a, func(p cache.Packet, o actions.Outcome, err error) { w.acted(name, p, o, err) }))
+	}
+	return w.actions
+}
+
+// acted takes note of what an action did.
+func (w *World) acted(name string, p cache.Packet, o actions.Outcome, err error) {
+	m, _ := w.ledger.of(string(p.Stanza))
+	if m == nil {
+		w.breach("same message", nil, "an action gets what nobody has sent: %q", p.Stanza)
+		return
+	}
+	switch {
+	case err != nil:
+		w.saw(m, name, "fails: "+err.Error())
+		return
+	case o == actions.Pass:
+		return
+	case o.IsStored():
+		m.mail = true
+	case o.IsDone():
+		w.checkDrop(name, m, p)
+		m.dropped = true
+	default: // asks for time: others may be stored meanwhile
+		m.account.worn = true
+	}
+	m.acted = append(m.acted, name)
+	w.saw(m, name, "acts")
+}
+
+// checkDrop checks that the default chain drops nothing that could be stored.
+func (w *World) checkDrop(name string, m *Message, p cache.Packet) {
+	retention := w.options.Config.Retention
+	setDefault(&retention, untilack.DefaultRetention)
+	standard := len(w.options.Config.Actions) == 0 && name == "Drop"
+	if standard && m.read == 0 && actions.MayStore(p, w.store.lasting) && !w.turned && w.latest().Sub(m.received) < retention {
+		w.breach("no loss", m, "it is dropped, and could have been stored")
+	}
+}
+
+// told takes note of what a Keeper tells its watcher.
+func (w *World) told(n *Node, e untilack.Event) {
+	w.trace.add(Event{w.now, n.name, e.Reason.String(), tellText(e)})
+	if e.ID == "" {
+		return
+	}
+	for m := w.ledger.named(cache.Key{To: e.Recipient, From: cache.Bare(e.Sender), ID: e.ID}); m != nil; m = m.twin {
+		if m.from != e.Sender {
+			continue
+		}
+		switch e.Reason {
+		case untilack.Settled:
+			if m.reused {
+				continue
+			}
+			if !m.acked {
+				w.breach("only the recipient settles", m, "it is settled, and its recipient has not acknowledged it")
+			}
+			m.settled = n.lifetime()
+			w.ledger.end(m)
+		case untilack.StoreFailed: // delivered all the same
+			m.free = m.free || w.options.Config.PersistAfter == 0
+		case untilack.Finished, untilack.Acted, untilack.Unconfirmed, untilack.Expired, untilack.Purged:
+			w.ledger.end(m)
+		}
+	}
+}
+
+func tellText(e untilack.Event) string {
+	text := e.Recipient
+	if e.Resource != "" {
+		text += "/" + e.Resource
+	}
+	if e.ID != "" {
+		text += " " + e.ID
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// routed takes note of a stanza that a recipient's client has sent and that goes on
+// to a sender.
+func (w *World) routed(by *account, stanza string) {
+	scan, err := receipts.Scan([]byte(stanza))
+	if err != nil {
+		return
+	}
+	for id := range scan.Received() {
+		key := cache.Key{To: by.bare, From: cache.Bare(scan.To.String()), ID: id.String()}
+		if m := w.ledger.named(key); m != nil {
+			m.receipts++
+			w.saw(m, m.from, "gets a receipt")
+		}
+	}
+}
