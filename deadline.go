@@ -239,9 +239,13 @@ func (k *Keeper) answered(a *account, now time.Time, s *Stream, id string) bool 
 	covers := s.probe.covers
 	s.probe = probe{}
 	k.note(a, Event{Time: now, Reason: Answered, Resource: s.address.resource})
-	k.release(s, a)
+	stale := s.stale
+	s.stale = false
+	if !stale {
+		k.release(s, a)
+	}
 	k.evidence(a, now, s, covers)
-	if len(s.overdue) > 0 {
+	if stale || len(s.overdue) > 0 {
 		k.ask(a, s) // written after the probe
 	}
 	k.place(a, now)

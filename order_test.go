@@ -456,3 +456,30 @@ func TestRowsThatWereReadForAStreamGoBackWhenItPauses(t *testing.T) {
 	s.work()
 	s.stores()
 }
+
+// The answer to a probe that is older than the message shows nothing about it: a
+// new session that waits for the old one has to wait on.
+func TestANewSessionWaitsForAnAnswerThatCoversWhatTheOldOneHas(t *testing.T) {
+	s := newStage(t, untilack.Config{AckWait: 10 * time.Second, ProbeWait: 5 * time.Second, Jitter: -1})
+	old := s.enter(throne, nil)
+	s.work()
+	s.deliver(old, chat("m1"))
+	s.work()
+	s.now = s.now.Add(10 * time.Second)
+	s.Tick(s.now)
+	probe := s.beginA(untilack.ProbeStream)
+	s.Finish(s.now, probe, untilack.Result{})
+
+	s.deliver(old, chat("m2")) // after the probe
+	fresh := s.enter(crown, nil)
+	s.work()
+	if got := s.deliver(fresh, chat("m3")); got != untilack.Queue {
+		t.Fatalf("a newer message: %v, want queue", got)
+	}
+	s.Incoming(s.now, old, []byte("<iq type='result' id='"+probe.Probe+"'/>"))
+	s.work()
+	s.sees(fresh) // nobody knows yet whether m2 was read
+
+	s.pass(6 * time.Second) // the old session says nothing more
+	s.sees(fresh, "m2", "m3")
+}

@@ -42,6 +42,7 @@ type Stream struct {
 	heard     atomic.Int64 // when a stanza came in last, in Unix nanoseconds
 	probe     probe
 	waitFor   []*Stream // streams whose probes come first
+	stale     bool      // whether the probe under way is older than who waits for it
 	nextProbe uint64
 }
 
@@ -102,6 +103,7 @@ func (k *Keeper) open(now time.Time, address string, o *StreamOptions, session *
 	}
 	for _, other := range a.streams {
 		if !other.paused && k.hasWaiting(other) {
+			other.stale = other.probe.id != "" // its answer says nothing of what was written after it
 			k.ask(a, other)
 			s.waitFor = append(s.waitFor, other)
 		}

@@ -65,7 +65,7 @@ func (c *Client) LogsInAway() *Client { return c.logsInAt(c.world.nodeOf(c.accou
 func (c *Client) logsInAt(n *Node, priority int, available bool) *Client {
 	c.leaves()
 	c.logins++
-	conn := &connection{client: c, node: n, number: c.logins, available: available, priority: priority}
+	conn := &connection{client: c, node: n, number: c.logins, openedAt: c.world.now, available: available, priority: priority}
 	if c.world.live == nil && !n.up {
 		c.note("finds no server", n.name)
 		return c

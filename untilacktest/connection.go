@@ -22,6 +22,7 @@ type connection struct {
 	live   *liveConnection // in place of node and stream
 	number int
 
+	openedAt  time.Duration
 	down, up  lane
 	stalled   bool // what the server writes does not get into it
 	busy      bool // the server's own queue before it is full

@@ -255,7 +255,7 @@ func (w *World) writing(to *connection, m *Message, stamps []string) {
 	w.saw(m, to.client.address, writingText(len(stamps)))
 	w.checkOrder(to, m)
 	m.written++
-	m.queued = nil
+	m.queued, m.writtenTo, m.writtenAt = nil, to, w.now
 }
 
 func writingText(stamps int) string {
@@ -274,6 +274,10 @@ func (w *World) checkOrder(to *connection, m *Message) {
 	}
 	var older []*Message
 	for _, other := range a.unread {
+		if other.number < m.number && other.from == m.from && other.resource == "" && other.again == 0 && other.inFlight(to) {
+			w.breach("order", m, "it overtakes %s, which is in flight on an older connection", other)
+			return
+		}
 		if other.number >= m.number {
 			break
 		}
@@ -296,6 +300,13 @@ func (w *World) checkOrder(to *connection, m *Message) {
 			w.breach("order", m, "it overtakes %s, which is in the store", other)
 		}
 	}
+}
+
+// inFlight reports whether a copy of the message is on a connection that was there
+// before another one, and had it before the other one came.
+func (m *Message) inFlight(newer *connection) bool {
+	old := m.writtenTo
+	return old != nil && old != newer && !old.ended && !old.paused && old.available && m.writtenAt < newer.openedAt && !m.over()
 }
 
 // elsewhere reports whether a message waits for another connection.

@@ -54,7 +54,9 @@ type Message struct {
 	firstRead int         // its place among the messages that were read
 	readOn    *connection // where it was read last
 	floods    int         // copies that came without a fault
-	underWay  int         // rows of it that the host is about to put
+	writtenTo *connection // last
+	writtenAt time.Duration
+	underWay  int // rows of it that the host is about to put
 }
 
 // ID returns the message's id.
