@@ -53,7 +53,11 @@ func (k *Keeper) readRows(a *account, now time.Time) {
 		return
 	}
 	s := a.reader()
-	if s == nil || !s.hasRoom(k.config.Window) {
+	if s == nil {
+		return
+	}
+	if !s.hasRoom(k.config.Window) {
+		k.askForRoom(a, s)
 		return
 	}
 	if it, ok := a.firstFor(s); ok && !it.received.After(a.rows.horizon) {

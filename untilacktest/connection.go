@@ -56,6 +56,9 @@ type write struct {
 func (c *connection) send(l *lane, do func()) {
 	w := c.client.world
 	at := max(l.free, w.now+w.stretch(w.options.Latency, c.client.chance))
+	if l == &c.down {
+		at += c.client.manners.Slow
+	}
 	l.free = at
 	w.after(at-w.now, func() { c.arrive(l, do) })
 }

@@ -143,6 +143,7 @@ func (a *author) setup(seed uint64) Setup {
 	s := Setup{
 		Seed: seed, Unruly: true,
 		PersistAfter: pick(a, -1, 0, 0, 100*time.Millisecond),
+		AckWait:      pick(a, 0, 0, 2*time.Second),
 		Window:       pick(a, 1, 2, 64),
 		Volatile:     a.one(4),
 		Capable:      a.one(3),
@@ -222,6 +223,9 @@ func (a *author) manners() Manners {
 	}
 	if a.one(3) {
 		m.Delay = pick(a, 30*time.Millisecond, 3*time.Second, 40*time.Second)
+	}
+	if a.one(4) {
+		m.Slow = pick(a, 100*time.Millisecond, time.Second)
 	}
 	if a.one(6) {
 		m.DiesAfter = 1 + a.chance.IntN(3)

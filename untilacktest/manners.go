@@ -24,6 +24,7 @@ type Manners struct {
 	Rejects      bool // answers messages with an error
 
 	Delay      time.Duration // answers so much later
+	Slow       time.Duration // takes so long to read a stanza
 	Disorderly bool          // answers in another order than that of reading, within a second
 	Twice      bool          // sends each receipt twice
 	ToBare     bool          // sends receipts to bare addresses

@@ -266,9 +266,10 @@ func (n *Node) persist(to *connection, m *Message, admission untilack.Admission,
 		}
 		for i, r := range admission.Rows {
 			n.world.underWay(r, -1)
-			if overran {
+			if overran { // and may have been read from the store meanwhile
 				errs[i] = untilack.ErrOverran
 				n.world.store.hurts(r)
+				m.settled = lifetime{}
 			}
 		}
 		calm = calm && !to.ended && len(m.account.open) == 1 && len(n.jobs) == 0 && len(m.account.unread) == 0 && !m.account.worn

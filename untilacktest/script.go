@@ -32,6 +32,7 @@ type Script struct {
 type Setup struct {
 	Seed             uint64
 	PersistAfter     time.Duration
+	AckWait          time.Duration
 	Window           int
 	Nodes            int
 	Volatile         bool
@@ -105,7 +106,7 @@ func (s *Script) addStep(row []string) error {
 // options returns the World of a setup.
 func (s Setup) options() *Options {
 	o := &Options{Seed: s.Seed, Nodes: s.Nodes, Volatile: s.Volatile, Unruly: s.Unruly, ToAll: s.ToAll}
-	o.Config.PersistAfter, o.Config.Window = s.PersistAfter, s.Window
+	o.Config.PersistAfter, o.Config.AckWait, o.Config.Window = s.PersistAfter, s.AckWait, s.Window
 	if s.Capable {
 		o.Config.Capable = func(string) bool { return true }
 	}
@@ -289,8 +290,9 @@ func sendsAgain(w *World, who, with string) error {
 func acknowledges(w *World, who, with string) error {
 	id, from, _ := strings.Cut(with, " from ")
 	c := w.Client(who)
-	if m := w.newest(from, id); m != nil && m.account == c.account {
-		m.acked = m.acked || c.conn != nil
+	key := cache.Key{To: c.account.bare, From: cache.Bare(from), ID: id}
+	for m := w.ledger.named(key); m != nil; m = m.twin {
+		m.acked = m.acked || c.conn != nil && m.from == from
 	}
 	c.Says(Manners{}.receipt(from, id))
 	return nil
