@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"slices"
 	"time"
+
+	"github.com/untilack/untilack/examples/internal/wire"
 )
 
 // A Fault is a way in which the link fails.
@@ -24,11 +26,11 @@ const (
 )
 
 // A Transport is how clients connect.
-type Transport string
+type Transport = wire.Transport
 
 const (
-	TCP       Transport = "tcp"
-	WebSocket Transport = "websocket"
+	TCP       = wire.TCP
+	WebSocket = wire.WebSocket
 )
 
 // Which resource the recipient comes back with, and how the sender addresses

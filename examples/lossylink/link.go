@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 )
 
 // A link is the network between the recipient and the relay: a TCP proxy that
@@ -101,6 +102,9 @@ func (l *link) join(client, relay *net.TCPConn) {
 	l.wait.Go(func() { line.carry(client, relay) })
 	l.wait.Go(func() { line.carry(relay, client) })
 }
+
+// aLongTimeAgo is a deadline that ends a call at once.
+var aLongTimeAgo = time.Unix(1, 0)
 
 // A line is one connection through the link. Once it has failed, nothing that
 // either side sends reaches the other again.

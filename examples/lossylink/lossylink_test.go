@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/untilack/untilack/examples/internal/relay"
 	"go.uber.org/goleak"
 )
 
@@ -102,7 +103,7 @@ func TestToy(t *testing.T) {
 }
 
 // check makes a run in which nothing may be lost.
-func check(t *testing.T, c Config, delivery delivery) {
+func check(t *testing.T, c Config, delivery relay.Delivery) {
 	o, err := runOnce(t.Context(), c, With, delivery)
 	if err != nil {
 		t.Fatal(err)

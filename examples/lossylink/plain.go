@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/untilack/untilack/examples/internal/relay"
+	"github.com/untilack/untilack/examples/internal/wire"
 	"mellium.im/xmpp"
 	"mellium.im/xmpp/jid"
 )
@@ -22,23 +24,23 @@ const writeTime = 2 * time.Second
 // already dark is lost.
 type plain struct {
 	mutex   sync.Mutex
-	waiting map[string][]element // by bare address
+	waiting map[string][]wire.Element // by bare address
 }
 
-func newPlain() delivery { return &plain{waiting: make(map[string][]element)} }
+func newPlain() relay.Delivery { return &plain{waiting: make(map[string][]wire.Element)} }
 
-func (*plain) run(context.Context) error { return nil }
+func (*plain) Run(context.Context) error { return nil }
 
-func (*plain) patience() time.Duration { return 0 }
+func (*plain) Patience() time.Duration { return 0 }
 
-// open hands over what has come since the account was last here.
-func (p *plain) open(session *xmpp.Session, conn net.Conn, address jid.JID) (door, error) {
+// Open hands over what has come since the account was last here.
+func (p *plain) Open(session *xmpp.Session, conn net.Conn, _ wire.Transport, address jid.JID) (relay.Door, error) {
 	d := &plainDoor{session: session, conn: conn}
 	account := address.Bare().String()
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	for len(p.waiting[account]) > 0 {
-		if err := d.write(p.waiting[account][0]); err != nil {
+		if err := d.Write(p.waiting[account][0]); err != nil {
 			return nil, err
 		}
 		p.waiting[account] = p.waiting[account][1:]
@@ -46,7 +48,7 @@ func (p *plain) open(session *xmpp.Session, conn net.Conn, address jid.JID) (doo
 	return d, nil
 }
 
-func (p *plain) offline(_ context.Context, account string, message element) error {
+func (p *plain) Offline(_ context.Context, account string, message wire.Element) error {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	p.waiting[account] = append(p.waiting[account], message)
@@ -60,8 +62,8 @@ type plainDoor struct {
 	mutex   sync.Mutex
 }
 
-func (d *plainDoor) write(stanza element) error {
-	raw, err := stanza.encode()
+func (d *plainDoor) Write(stanza wire.Element) error {
+	raw, err := stanza.Encode()
 	if err != nil {
 		return err
 	}
@@ -70,9 +72,9 @@ func (d *plainDoor) write(stanza element) error {
 	if err := d.conn.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
 		return err
 	}
-	return writeBytes(d.session, raw)
+	return wire.WriteBytes(d.session, raw)
 }
 
-func (*plainDoor) receive(element) (bool, error) { return true, nil }
+func (*plainDoor) Receive(wire.Element) (bool, error) { return true, nil }
 
-func (*plainDoor) close() {}
+func (*plainDoor) Close() {}

@@ -7,18 +7,13 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
-	"mellium.im/xmlstream"
-	"mellium.im/xmpp/disco"
-	"mellium.im/xmpp/disco/info"
+	"github.com/untilack/untilack/examples/internal/wire"
 	"mellium.im/xmpp/jid"
-	"mellium.im/xmpp/ping"
-	"mellium.im/xmpp/stanza"
 )
 
 // A recipient is an ordinary client behind the link: it answers each message
@@ -36,8 +31,8 @@ type recipient struct {
 
 	mutex   sync.Mutex
 	closed  bool
-	dark    bool      // the link is, and the recipient waits until it is not
-	streams []*stream // the old ones too: a phone without a network closes nothing
+	dark    bool           // the link is, and the recipient waits until it is not
+	streams []*wire.Stream // the old ones too: a phone without a network closes nothing
 	logins  int
 
 	running sync.WaitGroup
@@ -59,16 +54,16 @@ func (r *recipient) connect(ctx context.Context) (jid.JID, error) {
 		resource = fmt.Sprintf("phone-%d", r.logins)
 	}
 	number := r.ledger.noteLogin()
-	sightings := &sightings{seen: func(id string) { r.ledger.noteCopy(number, id) }}
-	stream, err := dial(ctx, r.link, r.config.Transport, recipientName, resource, sightings.look)
+	sightings := &wire.Sightings{Seen: func(id string) { r.ledger.noteCopy(number, id) }}
+	stream, err := wire.Dial(ctx, r.link, r.config.Transport, recipientName, resource, sightings.Look)
 	if err != nil {
 		return jid.JID{}, fmt.Errorf("the recipient cannot log in: %w", err)
 	}
 	r.streams = append(r.streams, stream)
 	r.running.Go(func() {
-		err := stream.each(func(e element) error { return r.handle(stream, e) })
+		err := stream.Each(func(e wire.Element) error { return r.handle(stream, e) })
 		r.config.Log.Info("the recipient's stream ended", "address", stream.LocalAddr(), "error", err)
-		sever(stream.conn)
+		stream.Sever()
 		if r.missed(stream) {
 			_ = r.reconnect(ctx)
 		}
@@ -84,7 +79,7 @@ func (r *recipient) wait(dark bool) {
 }
 
 // missed reports whether a stream that has ended needs to be replaced at once.
-func (r *recipient) missed(stream *stream) bool {
+func (r *recipient) missed(stream *wire.Stream) bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	return !r.dark && stream == r.streams[len(r.streams)-1]
@@ -103,89 +98,34 @@ func (r *recipient) reconnect(ctx context.Context) error {
 }
 
 // handle is the application.
-func (r *recipient) handle(stream *stream, e element) error {
-	kind := e.get("type")
+func (r *recipient) handle(stream *wire.Stream, e wire.Element) error {
 	switch {
-	case e.start().Name.Local == "iq" && (kind == "get" || kind == "set"):
-		return write(stream.Session, answerTo(e))
-	case e.start().Name.Local != "message" || kind == "error":
+	case wire.IsRequest(e):
+		return wire.Write(stream.Session, wire.Answer(e))
+	case e.Start().Name.Local != "message" || e.Get("type") == "error":
 		return nil
 	}
-	id := e.get("id")
-	if r.ledger.noteRead(id, intact(e)) >= r.config.Messages/2 {
+	id := e.Get("id")
+	if r.ledger.noteRead(id, wire.Intact(e, text(id))) >= r.config.Messages/2 {
 		defer r.half.Do(r.halfway)
 	}
-	if _, asked := e.child(nsReceipts, "request"); !asked || id == "" {
+	if !wire.Asked(e) || id == "" {
 		return nil
 	}
-	sender, err := jid.Parse(e.get("from"))
+	number := rand.Text()
+	receipt, err := wire.Receipt(e, number)
 	if err != nil {
 		return err
 	}
-	receipt := rand.Text()
-	r.ledger.noteAnswer(receipt, id)
-	return write(stream.Session, stanza.Message{ID: receipt, To: sender, Type: stanza.MessageType(kind)}.Wrap(
-		xmlstream.Wrap(nil, xml.StartElement{
-			Name: xml.Name{Space: nsReceipts, Local: "received"},
-			Attr: []xml.Attr{{Name: xml.Name{Local: "id"}, Value: id}},
-		}),
-	))
-}
-
-// intact reports whether a message is still what the sender wrote, but for a
-// note that it was delayed.
-func intact(e element) bool {
-	var body string
-	depth, elements, delays := 0, 0, 0
-	inBody := false
-	for _, token := range e {
-		switch t := token.(type) {
-		case xml.StartElement:
-			depth++
-			inBody = depth == 2 && t.Name.Local == "body"
-			if t.Name == (xml.Name{Space: "urn:xmpp:delay", Local: "delay"}) {
-				delays++
-			} else {
-				elements++
-			}
-		case xml.CharData:
-			if inBody {
-				body += string(t)
-			}
-		case xml.EndElement:
-			depth--
-			inBody = false
-		}
-	}
-	return body == text(e.get("id")) && e.get("type") == "chat" && elements == 3 && delays <= 1
-}
-
-// answerTo is what a client answers to a request.
-func answerTo(iq element) xml.TokenReader {
-	_, pinged := iq.child(ping.NS, "ping")
-	_, discovered := iq.child(disco.NSInfo, "query")
-	switch {
-	case iq.get("type") == "get" && pinged:
-		return result(iq, nil)
-	case iq.get("type") == "get" && discovered:
-		return result(iq, xmlstream.Wrap(
-			xmlstream.MultiReader(
-				info.Identity{Category: "client", Type: "phone"}.TokenReader(),
-				info.Feature{Var: nsReceipts}.TokenReader(),
-				info.Feature{Var: ping.NS}.TokenReader(),
-				info.Feature{Var: disco.NSInfo}.TokenReader(),
-			),
-			xml.StartElement{Name: xml.Name{Space: disco.NSInfo, Local: "query"}},
-		))
-	}
-	return refusal(iq)
+	r.ledger.noteAnswer(number, id)
+	return wire.Write(stream.Session, receipt)
 }
 
 func (r *recipient) close() {
 	r.mutex.Lock()
 	r.closed = true
 	for _, stream := range r.streams {
-		sever(stream.conn)
+		stream.Sever()
 	}
 	r.mutex.Unlock()
 	r.running.Wait()

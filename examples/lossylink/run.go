@@ -12,6 +12,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/untilack/untilack"
+	"github.com/untilack/untilack/examples/internal/relay"
+	"github.com/untilack/untilack/examples/internal/wire"
 	"mellium.im/xmpp/jid"
 )
 
@@ -39,11 +42,21 @@ func Run(ctx context.Context, config Config) (Report, error) {
 	return report, nil
 }
 
+// newKept makes the delivery through untilack's cache.
+func newKept(config Config) (relay.Delivery, error) {
+	return relay.NewKept(untilack.Config{
+		AckWait:   config.AckWait,
+		ProbeWait: config.ProbeWait,
+		Logger:    config.Log,
+		Seed:      config.Seed,
+	})
+}
+
 // A scene is one run: a relay, a link, and a client on each side of it.
 type scene struct {
 	config    Config
 	ledger    *ledger
-	relay     *relay
+	relay     *relay.Relay
 	link      *link
 	sender    *sender
 	recipient *recipient
@@ -55,13 +68,13 @@ type scene struct {
 var errStuck = errors.New("the run does not come to an end")
 
 // runOnce makes one run and takes everything down again.
-func runOnce(ctx context.Context, config Config, name string, delivery delivery) (*Outcome, error) {
+func runOnce(ctx context.Context, config Config, name string, delivery relay.Delivery) (*Outcome, error) {
 	most := time.Duration(float64(config.Messages)/config.Rate*float64(time.Second)) + config.Outage + time.Minute
 	ctx, cancel := context.WithTimeoutCause(ctx, most, errStuck)
 	s := &scene{config: config, ledger: newLedger(), failed: make(chan struct{})}
 	s.enter("starting")
 	background := make(chan error, 1)
-	go func() { background <- delivery.run(ctx) }()
+	go func() { background <- delivery.Run(ctx) }()
 	shown := s.show(ctx, name)
 
 	err := s.play(ctx, delivery)
@@ -78,7 +91,7 @@ func runOnce(ctx context.Context, config Config, name string, delivery delivery)
 }
 
 // play is the story of a run.
-func (s *scene) play(ctx context.Context, delivery delivery) error {
+func (s *scene) play(ctx context.Context, delivery relay.Delivery) error {
 	address, err := s.build(ctx, delivery)
 	if err != nil {
 		return err
@@ -107,19 +120,22 @@ func (s *scene) play(ctx context.Context, delivery delivery) error {
 	if !wait(ctx, sent) {
 		return context.Cause(ctx)
 	}
-	return s.settle(ctx, delivery.patience())
+	return s.settle(ctx, delivery.Patience())
 }
 
 // build starts everyone. It returns the address that the sender writes to.
-func (s *scene) build(ctx context.Context, delivery delivery) (to jid.JID, err error) {
-	received := func(e element) { s.ledger.noteReached(e.get("id")) }
-	if s.relay, err = listen(s.config.Transport, delivery, s.config.Log, received); err != nil {
+func (s *scene) build(ctx context.Context, delivery relay.Delivery) (to jid.JID, err error) {
+	server := relay.Config{
+		Delivery: delivery, Log: s.config.Log,
+		Received: func(e wire.Element) { s.ledger.noteReached(e.Get("id")) },
+	}
+	if s.relay, err = relay.Listen(server, s.config.Transport); err != nil {
 		return to, err
 	}
-	if s.link, err = newLink(s.relay.addr()); err != nil {
+	if s.link, err = newLink(s.relay.Addr(s.config.Transport)); err != nil {
 		return to, err
 	}
-	if s.sender, err = newSender(ctx, s.config, s.relay.addr(), s.ledger); err != nil {
+	if s.sender, err = newSender(ctx, s.config, s.relay.Addr(s.config.Transport), s.ledger); err != nil {
 		return to, err
 	}
 	s.recipient = &recipient{
@@ -224,7 +240,7 @@ func (s *scene) close() {
 		s.link.close()
 	}
 	if s.relay != nil {
-		s.relay.close()
+		s.relay.Close()
 	}
 }
 

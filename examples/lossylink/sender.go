@@ -6,15 +6,13 @@ package main
 
 import (
 	"context"
-	"encoding/xml"
 	"fmt"
 	"strings"
 	"sync"
 	"time"
 
-	"mellium.im/xmlstream"
+	"github.com/untilack/untilack/examples/internal/wire"
 	"mellium.im/xmpp/jid"
-	"mellium.im/xmpp/stanza"
 )
 
 const senderName, recipientName = "alice", "bob"
@@ -24,19 +22,19 @@ const senderName, recipientName = "alice", "bob"
 type sender struct {
 	config Config
 	ledger *ledger
-	stream *stream
+	stream *wire.Stream
 	wait   sync.WaitGroup
 }
 
 // newSender logs a sender in.
 func newSender(ctx context.Context, config Config, relay string, ledger *ledger) (*sender, error) {
-	stream, err := dial(ctx, relay, config.Transport, senderName, "desk", nil)
+	stream, err := wire.Dial(ctx, relay, config.Transport, senderName, "desk", nil)
 	if err != nil {
 		return nil, fmt.Errorf("the sender cannot log in: %w", err)
 	}
 	s := &sender{config: config, ledger: ledger, stream: stream}
 	s.wait.Go(func() {
-		err := stream.each(s.handle)
+		err := stream.Each(s.handle)
 		config.Log.Info("the sender's stream ended", "error", err)
 	})
 	return s, nil
@@ -64,43 +62,32 @@ func (s *sender) sendAll(ctx context.Context, to jid.JID, failed <-chan struct{}
 		due = due.Add(max(interval, time.Since(due)-maxLate))
 		id := fmt.Sprintf("message-%x-%d", s.config.Seed, i+1)
 		s.ledger.noteSent(id)
-		if err := write(s.stream.Session, message(to, id)); err != nil {
+		if err := wire.Write(s.stream.Session, wire.Message(to, id, text(id))); err != nil {
 			return fmt.Errorf("the sender cannot write: %w", err)
 		}
 	}
 	return nil
 }
 
-// message is a message that asks for a receipt.
-func message(to jid.JID, id string) xml.TokenReader {
-	return stanza.Message{ID: id, To: to, Type: stanza.ChatMessage}.Wrap(xmlstream.MultiReader(
-		xmlstream.Wrap(
-			xmlstream.Token(xml.CharData(text(id))),
-			xml.StartElement{Name: xml.Name{Local: "body"}},
-		),
-		xmlstream.Wrap(nil, xml.StartElement{Name: xml.Name{Space: nsReceipts, Local: "request"}}),
-	))
-}
-
 // text is the body of the message with the given id.
 func text(id string) string { return "This is <" + id + "> & it wants to be read." }
 
 // handle notes what comes back to the sender.
-func (s *sender) handle(e element) error {
-	receipt, received := e.child(nsReceipts, "received")
+func (s *sender) handle(e wire.Element) error {
+	receipt, received := e.Child(wire.NSReceipts, "received")
 	switch {
-	case e.start().Name.Local == "iq" && (e.get("type") == "get" || e.get("type") == "set"):
-		return write(s.stream.Session, answerTo(e))
-	case e.get("type") == "error":
+	case wire.IsRequest(e):
+		return wire.Write(s.stream.Session, wire.Answer(e))
+	case e.Get("type") == "error":
 		s.ledger.noteBounce()
 	case received:
-		fromRecipient := strings.HasPrefix(e.get("from"), recipientName+"@"+domain+"/")
-		s.ledger.noteReceipt(attribute(receipt, "id"), fromRecipient)
+		fromRecipient := strings.HasPrefix(e.Get("from"), recipientName+"@"+wire.Domain+"/")
+		s.ledger.noteReceipt(wire.Attribute(receipt, "id"), fromRecipient)
 	}
 	return nil
 }
 
 func (s *sender) close() {
-	sever(s.stream.conn)
+	s.stream.Sever()
 	s.wait.Wait()
 }

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/untilack/untilack/examples/internal/relay"
+	"github.com/untilack/untilack/examples/internal/wire"
 	"mellium.im/xmpp"
 	"mellium.im/xmpp/jid"
 )
@@ -27,7 +29,7 @@ type toy struct {
 	fault string // what it does wrong
 
 	mutex   sync.Mutex
-	waiting map[string][]element // by bare address
+	waiting map[string][]wire.Element // by bare address
 }
 
 // The faults of a toy.
@@ -39,40 +41,40 @@ const (
 	meddling  = "changes what it keeps"
 )
 
-func newToy(fault string) *toy { return &toy{fault: fault, waiting: make(map[string][]element)} }
+func newToy(fault string) *toy { return &toy{fault: fault, waiting: make(map[string][]wire.Element)} }
 
-func (*toy) run(ctx context.Context) error {
+func (*toy) Run(ctx context.Context) error {
 	<-ctx.Done()
 	return nil
 }
 
-func (*toy) patience() time.Duration { return 0 }
+func (*toy) Patience() time.Duration { return 0 }
 
-func (t *toy) open(session *xmpp.Session, conn net.Conn, address jid.JID) (door, error) {
+func (t *toy) Open(session *xmpp.Session, conn net.Conn, _ wire.Transport, address jid.JID) (relay.Door, error) {
 	d := &toyDoor{plainDoor: plainDoor{session: session, conn: conn}, toy: t, account: address.Bare().String()}
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	for _, message := range t.waiting[d.account] {
 		if t.fault == meddling {
-			message.set("type", "headline")
+			message.Set("type", "headline")
 		}
-		if err := d.plainDoor.write(message); err != nil {
+		if err := d.plainDoor.Write(message); err != nil {
 			return nil, err
 		}
 	}
 	return d, nil
 }
 
-func (t *toy) offline(_ context.Context, account string, message element) error {
+func (t *toy) Offline(_ context.Context, account string, message wire.Element) error {
 	t.keep(account, message)
 	return nil
 }
 
 // keep remembers a message that asks for a receipt.
-func (t *toy) keep(account string, message element) {
+func (t *toy) keep(account string, message wire.Element) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	if _, asks := message.child(nsReceipts, "request"); !asks {
+	if _, asks := message.Child(wire.NSReceipts, "request"); !asks {
 		return
 	}
 	if t.fault == forgetful && len(t.waiting[account]) == 10 {
@@ -85,7 +87,7 @@ func (t *toy) keep(account string, message element) {
 func (t *toy) settle(account, id string) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	t.waiting[account] = slices.DeleteFunc(t.waiting[account], func(m element) bool { return m.get("id") == id })
+	t.waiting[account] = slices.DeleteFunc(t.waiting[account], func(m wire.Element) bool { return m.Get("id") == id })
 }
 
 // A toyDoor keeps before it writes.
@@ -97,18 +99,18 @@ type toyDoor struct {
 
 // write never fails: what is kept needs no other session, and the next login
 // gets it.
-func (d *toyDoor) write(stanza element) error {
+func (d *toyDoor) Write(stanza wire.Element) error {
 	d.toy.keep(d.account, stanza)
-	if err := d.plainDoor.write(stanza); err != nil {
-		sever(d.conn)
+	if err := d.plainDoor.Write(stanza); err != nil {
+		wire.Sever(d.conn)
 	}
 	return nil
 }
 
-func (d *toyDoor) receive(stanza element) (forward bool, err error) {
-	receipt, ok := stanza.child(nsReceipts, "received")
+func (d *toyDoor) Receive(stanza wire.Element) (forward bool, err error) {
+	receipt, ok := stanza.Child(wire.NSReceipts, "received")
 	if ok && d.toy.fault != repeating {
-		d.toy.settle(d.account, attribute(receipt, "id"))
+		d.toy.settle(d.account, wire.Attribute(receipt, "id"))
 	}
 	if !ok && d.toy.fault == forging {
 		return true, d.forge(stanza)
@@ -117,12 +119,12 @@ func (d *toyDoor) receive(stanza element) (forward bool, err error) {
 }
 
 // forge tells the sender of a message that it was delivered.
-func (d *toyDoor) forge(message element) error {
+func (d *toyDoor) forge(message wire.Element) error {
 	receipt := fmt.Sprintf(`<message xmlns="jabber:client" from="bob@localhost/phone" to="%s"><received xmlns="urn:xmpp:receipts" id="%s"/></message>`,
-		message.get("from"), message.get("id"))
-	e, err := readElement(xml.NewDecoder(strings.NewReader(receipt)))
+		message.Get("from"), message.Get("id"))
+	e, err := wire.ReadElement(xml.NewDecoder(strings.NewReader(receipt)))
 	if err != nil {
 		return err
 	}
-	return d.plainDoor.write(e)
+	return d.plainDoor.Write(e)
 }

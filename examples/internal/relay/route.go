@@ -2,7 +2,7 @@
 // Use of this source code is governed by the BSD 2-clause
 // license that can be found in the LICENSE file.
 
-package main
+package relay
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/untilack/untilack/examples/internal/wire"
 	"mellium.im/xmlstream"
 	"mellium.im/xmpp"
 	"mellium.im/xmpp/disco"
@@ -19,13 +20,11 @@ import (
 	"mellium.im/xmpp/stanza"
 )
 
-const nsReceipts = "urn:xmpp:receipts"
-
 // An account is where messages for one bare address are delivered, one after
 // the other.
 type account struct {
 	name     string
-	delivery delivery
+	delivery Delivery
 
 	mutex   sync.Mutex
 	clients []*client // the newest last
@@ -38,11 +37,11 @@ func (a *account) bind(c *client, session *xmpp.Session) (err error) {
 	a.clients = slices.DeleteFunc(a.clients, func(old *client) bool {
 		same := old.address.Equal(c.address)
 		if same {
-			sever(old.conn)
+			wire.Sever(old.conn)
 		}
 		return same
 	})
-	if c.door, err = a.delivery.open(session, c.conn, c.address); err != nil {
+	if c.door, err = a.delivery.Open(session, c.conn, c.transport, c.address); err != nil {
 		return err
 	}
 	a.clients = append(a.clients, c)
@@ -70,7 +69,7 @@ func (a *account) exactly(to jid.JID) *client {
 // newest. A session that cannot be written to is ended, and the next one tried.
 // With none left, a message that someone may want to read waits; a receipt or
 // an error is dropped.
-func (a *account) deliver(to jid.JID, message element) error {
+func (a *account) deliver(to jid.JID, message wire.Element) error {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	for len(a.clients) > 0 {
@@ -78,62 +77,62 @@ func (a *account) deliver(to jid.JID, message element) error {
 		if c == nil {
 			c = a.clients[len(a.clients)-1]
 		}
-		if c.door.write(message) == nil {
+		if c.door.Write(message) == nil {
 			return nil
 		}
-		sever(c.conn)
+		wire.Sever(c.conn)
 		a.clients = slices.DeleteFunc(a.clients, func(other *client) bool { return other == c })
 	}
-	if _, receipt := message.child(nsReceipts, "received"); receipt || message.get("type") == "error" {
+	if _, receipt := message.Child(wire.NSReceipts, "received"); receipt || message.Get("type") == "error" {
 		return nil
 	}
-	return a.delivery.offline(context.Background(), a.name, message)
+	return a.delivery.Offline(context.Background(), a.name, message)
 }
 
 // ask hands an iq to exactly the session it is addressed to.
-func (a *account) ask(to jid.JID, iq element) bool {
+func (a *account) ask(to jid.JID, iq wire.Element) bool {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	c := a.exactly(to)
-	return c != nil && c.door.write(iq) == nil
+	return c != nil && c.door.Write(iq) == nil
 }
 
 // route sends a client's stanza to where it is addressed.
-func (r *relay) route(c *client, s element) {
-	to, err := jid.Parse(s.get("to"))
+func (r *Relay) route(c *client, s wire.Element) {
+	to, err := jid.Parse(s.Get("to"))
 	ours := err == nil && (to.Equal(jid.JID{}) || to.Equal(c.address.Domain()))
 	switch {
-	case s.start().Name.Space != stanza.NSClient:
-		r.log.Info("not a stanza", "from", c.address, "name", s.start().Name)
-	case s.start().Name.Local == "iq" && ours:
+	case s.Start().Name.Space != stanza.NSClient:
+		r.log.Info("not a stanza", "from", c.address, "name", s.Start().Name)
+	case s.Start().Name.Local == "iq" && ours:
 		r.answer(c, s)
-	case s.start().Name.Local == "iq":
+	case s.Start().Name.Local == "iq":
 		if err != nil || !r.account(to).ask(to, s) {
 			r.refuse(c, s)
 		}
-	case s.start().Name.Local == "message" && err == nil && !ours && to.Domainpart() == domain:
+	case s.Start().Name.Local == "message" && err == nil && !ours && to.Domainpart() == wire.Domain:
 		if err := r.account(to).deliver(to, s); err != nil {
 			r.log.Info("message refused", "from", c.address, "error", err)
 			r.refuse(c, s)
 		}
-	case s.start().Name.Local == "message":
+	case s.Start().Name.Local == "message":
 		r.refuse(c, s)
 	}
 }
 
 // answer answers a request to the server itself: a ping, or what it can do.
-func (r *relay) answer(c *client, iq element) {
-	_, pinged := iq.child(ping.NS, "ping")
-	_, discovered := iq.child(disco.NSInfo, "query")
+func (r *Relay) answer(c *client, iq wire.Element) {
+	_, pinged := iq.Child(ping.NS, "ping")
+	_, discovered := iq.Child(disco.NSInfo, "query")
 	switch {
-	case iq.get("type") != string(stanza.GetIQ):
+	case iq.Get("type") != string(stanza.GetIQ):
 		r.refuse(c, iq)
 	case pinged:
-		r.reply(c, result(iq, nil))
+		r.reply(c, wire.Result(iq, nil))
 	case discovered:
-		r.reply(c, result(iq, xmlstream.Wrap(
+		r.reply(c, wire.Result(iq, xmlstream.Wrap(
 			xmlstream.MultiReader(
-				info.Identity{Category: "server", Type: "im", Name: "lossylink"}.TokenReader(),
+				info.Identity{Category: "server", Type: "im", Name: "relay"}.TokenReader(),
 				info.Feature{Var: ping.NS}.TokenReader(),
 				info.Feature{Var: disco.NSInfo}.TokenReader(),
 			),
@@ -146,45 +145,23 @@ func (r *relay) answer(c *client, iq element) {
 
 // refuse tells a client that its stanza cannot be delivered, unless that stanza
 // was itself an answer, an error or a receipt.
-func (r *relay) refuse(c *client, s element) {
-	if _, receipt := s.child(nsReceipts, "received"); !receipt {
-		r.reply(c, refusal(s))
+func (r *Relay) refuse(c *client, s wire.Element) {
+	if _, receipt := s.Child(wire.NSReceipts, "received"); !receipt {
+		r.reply(c, wire.Refusal(s))
 	}
 }
 
 // reply writes to the client itself. A client that cannot be written to is
 // found out by its own reader.
-func (r *relay) reply(c *client, answer xml.TokenReader) {
+func (r *Relay) reply(c *client, answer xml.TokenReader) {
 	if answer == nil {
 		return
 	}
-	e, err := readElement(answer)
+	e, err := wire.ReadElement(answer)
 	if err == nil {
-		err = c.door.write(e)
+		err = c.door.Write(e)
 	}
 	if err != nil {
 		r.log.Info("answer not written", "to", c.address, "error", err)
 	}
-}
-
-// result is the answer to a request.
-func result(iq element, payload xml.TokenReader) xml.TokenReader {
-	to, _ := jid.Parse(iq.get("from"))
-	from, _ := jid.Parse(iq.get("to"))
-	return stanza.IQ{ID: iq.get("id"), Type: stanza.ResultIQ, To: to, From: from}.Wrap(payload)
-}
-
-// refusal is the error that answers a stanza, or nil if it wants no answer.
-func refusal(s element) xml.TokenReader {
-	to, _ := jid.Parse(s.get("from"))
-	from, _ := jid.Parse(s.get("to"))
-	problem := stanza.Error{Type: stanza.Cancel, Condition: stanza.ServiceUnavailable}.TokenReader()
-	kind := s.get("type")
-	switch {
-	case kind == "error" || kind == string(stanza.ResultIQ):
-		return nil
-	case s.start().Name.Local == "iq":
-		return stanza.IQ{ID: s.get("id"), Type: stanza.ErrorIQ, To: to, From: from}.Wrap(problem)
-	}
-	return stanza.Message{ID: s.get("id"), Type: stanza.ErrorMessage, To: to, From: from}.Wrap(problem)
 }

@@ -2,7 +2,7 @@
 // Use of this source code is governed by the BSD 2-clause
 // license that can be found in the LICENSE file.
 
-package main
+package wire
 
 import (
 	"context"
@@ -22,21 +22,23 @@ import (
 	"mellium.im/xmpp/websocket"
 )
 
+// Domain is the server's own.
+const Domain = "localhost"
+
 const (
-	domain    = "localhost"
 	password  = "a secret for a demonstration on loopback"
 	loginTime = 5 * time.Second
 )
 
-var errWrongHost = errors.New("lossylink: the client asked for another host")
+var errWrongHost = errors.New("wire: the client asked for another host")
 
-// accept negotiates a client's stream and returns it with the address it is
+// Accept negotiates a client's stream and returns it with the address it is
 // bound to.
 //
 // That address is built from the name that passed SASL. What the stream says
 // about itself in RemoteAddr is only what the client claims, so the features
 // are made for one connection and remember who logged in on it.
-func accept(conn net.Conn, transport Transport) (*xmpp.Session, jid.JID, error) {
+func Accept(conn net.Conn, transport Transport) (*xmpp.Session, jid.JID, error) {
 	var user string
 	var address jid.JID
 	features := []xmpp.StreamFeature{
@@ -49,7 +51,7 @@ func accept(conn net.Conn, transport Transport) (*xmpp.Session, jid.JID, error) 
 			if resource == "" {
 				resource = rand.Text()
 			}
-			address, err = jid.New(user, domain, resource)
+			address, err = jid.New(user, Domain, resource)
 			return address, err
 		}),
 	}
@@ -61,7 +63,7 @@ func accept(conn net.Conn, transport Transport) (*xmpp.Session, jid.JID, error) 
 	if err != nil {
 		return nil, jid.JID{}, err
 	}
-	if session.In().To.Domainpart() != domain {
+	if session.In().To.Domainpart() != Domain {
 		return nil, jid.JID{}, errWrongHost
 	}
 	return session, address, conn.SetDeadline(time.Time{})
@@ -69,7 +71,7 @@ func accept(conn net.Conn, transport Transport) (*xmpp.Session, jid.JID, error) 
 
 // login negotiates the client's end of a stream.
 func login(conn net.Conn, transport Transport, user, resource string) (*xmpp.Session, error) {
-	bare, err := jid.New(user, domain, "")
+	bare, err := jid.New(user, Domain, "")
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +128,7 @@ func askForResource(session *xmpp.Session, resource string) error {
 		),
 		xml.StartElement{Name: xml.Name{Space: nsBind, Local: "bind"}},
 	))
-	if err := write(session, request); err != nil {
+	if err := Write(session, request); err != nil {
 		return err
 	}
 	reader := session.TokenReader()
@@ -139,28 +141,28 @@ func askForResource(session *xmpp.Session, resource string) error {
 		return err
 	}
 	if answer.Type != stanza.ResultIQ || answer.Address.Resourcepart() == "" {
-		return fmt.Errorf("lossylink: no resource bound: %v", answer.IQ)
+		return fmt.Errorf("wire: no resource bound: %v", answer.IQ)
 	}
 	session.UpdateAddr(answer.Address)
 	return nil
 }
 
-// write sends one stanza in one piece.
-func write(session *xmpp.Session, stanza xml.TokenReader) error {
-	e, err := readElement(stanza)
+// Write sends one stanza in one piece.
+func Write(session *xmpp.Session, stanza xml.TokenReader) error {
+	e, err := ReadElement(stanza)
 	if err != nil {
 		return err
 	}
-	raw, err := e.encode()
+	raw, err := e.Encode()
 	if err != nil {
 		return err
 	}
-	return writeBytes(session, raw)
+	return WriteBytes(session, raw)
 }
 
-// writeBytes writes raw under the session's own write lock, behind whatever
+// WriteBytes writes raw under the session's own write lock, behind whatever
 // mellium still holds in its buffer.
-func writeBytes(session *xmpp.Session, raw []byte) error {
+func WriteBytes(session *xmpp.Session, raw []byte) error {
 	lock := session.TokenWriter()
 	defer lock.Close()
 	if err := lock.Flush(); err != nil {

@@ -2,7 +2,7 @@
 // Use of this source code is governed by the BSD 2-clause
 // license that can be found in the LICENSE file.
 
-package main
+package wire
 
 import (
 	"bytes"
@@ -10,22 +10,35 @@ import (
 	"regexp"
 )
 
-// A tap is a connection whose incoming bytes somebody else sees too.
-type tap struct {
+// A Tap is a connection whose bytes somebody else sees too.
+type Tap struct {
 	net.Conn
-	see func([]byte)
+	In  func([]byte) // what comes in; nil: nobody sees it
+	Out func([]byte) // what goes out, before it does; nil: nobody sees it
 }
 
-func (t tap) Read(p []byte) (int, error) {
+// Read implements net.Conn.
+func (t Tap) Read(p []byte) (int, error) {
 	n, err := t.Conn.Read(p)
-	t.see(p[:n])
+	if t.In != nil {
+		t.In(p[:n])
+	}
 	return n, err
 }
 
-// sightings finds whole messages in a raw stream. It does not parse XML, so what
+// Write implements net.Conn.
+func (t Tap) Write(p []byte) (int, error) {
+	if t.Out != nil {
+		t.Out(p)
+	}
+	return t.Conn.Write(p)
+}
+
+// Sightings finds whole messages in a raw stream. It does not parse XML, so what
 // it counts depends on no parser: a message is what stands between its tags.
-type sightings struct {
-	seen func(id string)
+type Sightings struct {
+	Seen func(id string)
+
 	rest []byte
 }
 
@@ -37,8 +50,8 @@ var (
 	errorType    = regexp.MustCompile(`\stype\s*=\s*["']error["']`)
 )
 
-// look takes the next bytes of the stream, cut anywhere.
-func (s *sightings) look(data []byte) {
+// Look takes the next bytes of the stream, cut anywhere.
+func (s *Sightings) Look(data []byte) {
 	s.rest = append(s.rest, data...)
 	for {
 		at := messageStart.FindIndex(s.rest)
@@ -54,14 +67,14 @@ func (s *sightings) look(data []byte) {
 			return // not all of it has arrived
 		}
 		if id := idAttribute.FindSubmatch(tag); id != nil && !errorType.Match(tag) {
-			s.seen(string(id[1]) + string(id[2]))
+			s.Seen(string(id[1]) + string(id[2]))
 		}
 		s.rest = s.rest[length:]
 	}
 }
 
 // length returns how long the message is that the rest begins with, or -1.
-func (s *sightings) length(tag []byte) int {
+func (s *Sightings) length(tag []byte) int {
 	switch {
 	case tag == nil:
 		return -1

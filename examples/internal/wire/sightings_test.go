@@ -2,7 +2,7 @@
 // Use of this source code is governed by the BSD 2-clause
 // license that can be found in the LICENSE file.
 
-package main
+package wire
 
 import (
 	"testing"
@@ -24,10 +24,10 @@ func TestSightings(t *testing.T) {
 	for first := range len(stream) {
 		for _, step := range []int{1, 7, len(stream)} {
 			var got []string
-			s := &sightings{seen: func(id string) { got = append(got, id) }}
-			s.look([]byte(stream[:first]))
+			s := &Sightings{Seen: func(id string) { got = append(got, id) }}
+			s.Look([]byte(stream[:first]))
 			for at := first; at < len(stream); at += step {
-				s.look([]byte(stream[at:min(len(stream), at+step)]))
+				s.Look([]byte(stream[at:min(len(stream), at+step)]))
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Fatalf("cut at %d, then every %d (-want +got):\n%s", first, step, diff)

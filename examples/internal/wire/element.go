@@ -2,7 +2,7 @@
 // Use of this source code is governed by the BSD 2-clause
 // license that can be found in the LICENSE file.
 
-package main
+package wire
 
 import (
 	"bytes"
@@ -21,16 +21,16 @@ const (
 	maxText   = 256 << 10
 )
 
-var errTooLarge = errors.New("lossylink: stanza too large")
+var errTooLarge = errors.New("wire: stanza too large")
 
-// An element is one whole XML element, usually a stanza, as its tokens.
-type element []xml.Token
+// An Element is one whole XML element, usually a stanza, as its tokens.
+type Element []xml.Token
 
-// readElement reads the next whole element and skips the white space before it.
+// ReadElement reads the next whole element and skips the white space before it.
 // It returns io.EOF when the other side has ended its stream, over TCP as over
 // WebSocket.
-func readElement(r xml.TokenReader) (element, error) {
-	var e element
+func ReadElement(r xml.TokenReader) (Element, error) {
+	var e Element
 	depth, size := 0, 0
 	for {
 		token, err := r.Token()
@@ -52,7 +52,7 @@ func readElement(r xml.TokenReader) (element, error) {
 		switch {
 		case len(e) > maxTokens || size > maxText:
 			return nil, errTooLarge
-		case depth == 0 && e.start().Name.Space == websocket.NS:
+		case depth == 0 && e.Start().Name.Space == websocket.NS:
 			return nil, io.EOF
 		case depth == 0:
 			return e, nil
@@ -60,18 +60,18 @@ func readElement(r xml.TokenReader) (element, error) {
 	}
 }
 
-// start returns the outermost start tag.
-func (e element) start() xml.StartElement {
+// Start returns the outermost start tag.
+func (e Element) Start() xml.StartElement {
 	start, _ := e[0].(xml.StartElement)
 	return start
 }
 
-// get returns the value of an attribute of the outermost start tag.
-func (e element) get(name string) string { return attribute(e.start(), name) }
+// Get returns the value of an attribute of the outermost start tag.
+func (e Element) Get(name string) string { return Attribute(e.Start(), name) }
 
-// set gives an attribute of the outermost start tag a value.
-func (e element) set(name, value string) {
-	start := e.start()
+// Set gives an attribute of the outermost start tag a value.
+func (e Element) Set(name, value string) {
+	start := e.Start()
 	attributes := []xml.Attr{{Name: xml.Name{Local: name}, Value: value}}
 	for _, a := range start.Attr {
 		if a.Name.Space != "" || a.Name.Local != name {
@@ -82,8 +82,8 @@ func (e element) set(name, value string) {
 	e[0] = start
 }
 
-// child returns the start tag of the first child with the given name.
-func (e element) child(space, local string) (start xml.StartElement, ok bool) {
+// Child returns the start tag of the first child with the given name.
+func (e Element) Child(space, local string) (start xml.StartElement, ok bool) {
 	depth := 0
 	for _, token := range e {
 		switch t := token.(type) {
@@ -99,13 +99,13 @@ func (e element) child(space, local string) (start xml.StartElement, ok bool) {
 	return xml.StartElement{}, false
 }
 
-// encode returns e as bytes, to be written in one piece: a stanza in several
+// Encode returns e as bytes, to be written in one piece: a stanza in several
 // writes would be several WebSocket messages, and half a stanza if one fails.
 //
 // The decoder keeps a namespace both in the name and as an xmlns attribute, and
 // the encoder would write it twice, so only the name is left, and an element in
 // the namespace of its parent goes without.
-func (e element) encode() ([]byte, error) {
+func (e Element) Encode() ([]byte, error) {
 	var buffer bytes.Buffer
 	encoder := xml.NewEncoder(&buffer)
 	namespaces := []string{""}
@@ -158,8 +158,8 @@ func withoutNamespaces(attributes []xml.Attr) []xml.Attr {
 	return kept
 }
 
-// attribute returns the value of an attribute without a namespace.
-func attribute(start xml.StartElement, name string) string {
+// Attribute returns the value of an attribute without a namespace.
+func Attribute(start xml.StartElement, name string) string {
 	for _, a := range start.Attr {
 		if a.Name.Space == "" && a.Name.Local == name {
 			return a.Value

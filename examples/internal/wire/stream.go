@@ -2,7 +2,7 @@
 // Use of this source code is governed by the BSD 2-clause
 // license that can be found in the LICENSE file.
 
-package main
+package wire
 
 import (
 	"context"
@@ -12,15 +12,18 @@ import (
 	"mellium.im/xmpp"
 )
 
-// A stream is a client's session and the connection under it.
-type stream struct {
+// A Stream is a client's session and the connection under it.
+type Stream struct {
 	*xmpp.Session
 	conn net.Conn
 }
 
-// dial connects to a relay, or to a link that leads to one, and logs in. If see
+// Sever ends the stream's connection at once.
+func (s *Stream) Sever() { Sever(s.conn) }
+
+// Dial connects to a relay, or to a link that leads to one, and logs in. If see
 // is not nil, it is shown all that comes in.
-func dial(ctx context.Context, addr string, transport Transport, user, resource string, see func([]byte)) (*stream, error) {
+func Dial(ctx context.Context, addr string, transport Transport, user, resource string, see func([]byte)) (*Stream, error) {
 	var dialer net.Dialer
 	raw, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
@@ -39,7 +42,7 @@ func dial(ctx context.Context, addr string, transport Transport, user, resource 
 }
 
 // open turns a fresh connection into a stream.
-func open(conn net.Conn, addr string, transport Transport, user, resource string, see func([]byte)) (*stream, error) {
+func open(conn net.Conn, addr string, transport Transport, user, resource string, see func([]byte)) (*Stream, error) {
 	if transport == WebSocket {
 		config, err := websocket.NewConfig("ws://"+addr+"/xmpp-websocket", "http://"+addr)
 		if err != nil {
@@ -51,22 +54,22 @@ func open(conn net.Conn, addr string, transport Transport, user, resource string
 		}
 	}
 	if see != nil {
-		conn = tap{Conn: conn, see: see}
+		conn = Tap{Conn: conn, In: see}
 	}
 	session, err := login(conn, transport, user, resource)
 	if err != nil {
 		return nil, err
 	}
-	return &stream{Session: session, conn: conn}, nil
+	return &Stream{Session: session, conn: conn}, nil
 }
 
-// each calls handle with every stanza that comes in, until the stream ends or
+// Each calls handle with every stanza that comes in, until the stream ends or
 // handle fails. Only one may run.
-func (s *stream) each(handle func(element) error) error {
+func (s *Stream) Each(handle func(Element) error) error {
 	reader := s.TokenReader()
 	defer reader.Close()
 	for {
-		stanza, err := readElement(reader)
+		stanza, err := ReadElement(reader)
 		if err != nil {
 			return err
 		}
