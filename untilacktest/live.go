@@ -49,12 +49,11 @@ type Connection interface {
 // meaning. What the server keeps can not be looked into, so that a loss is found by
 // EndsWell.
 func Live(t testing.TB, o *Options, start func(w *World) Server) *World {
-	t.Helper()
 	w := newWorld(t, o)
 	w.options.Nodes = 0
 	w.live = &live{world: w, begun: time.Now(), wake: make(chan struct{}, 1), said: make(map[cache.Key]bool)}
 	if err := w.start(); err != nil {
-		t.Fatal(err)
+		w.fatal("untilacktest: %v", err)
 	}
 	w.live.server = start(w)
 	return w

@@ -31,6 +31,8 @@ type Node struct {
 	tickAt time.Duration // when its next tick is due, if ticks
 	ticks  bool
 
+	winding bool // whether the Keeper is about to be asked for its next deadline
+
 	jobs  []*job
 	held  map[pair]*queue // messages that wait for an older one of the same two
 	later []*Message      // that the Keeper asked to be patient with
@@ -521,26 +523,36 @@ func (n *Node) touch(a *account) {
 	}
 }
 
+// windWait is how long after an event the Keeper is asked for its next deadline, once
+// for all events that come meanwhile.
+const windWait = time.Millisecond
+
 // wind sets the clock for the Keeper's next deadline.
 func (n *Node) wind() {
-	if !n.up {
+	if n.winding || !n.up {
 		return
 	}
-	next, ok := n.keeper.NextTick()
-	if !ok {
-		return
-	}
-	at := max(n.world.now, next.Sub(dawn)-n.ahead)
-	if n.ticks && n.tickAt <= at {
-		return
-	}
-	n.ticks, n.tickAt = true, at
-	life := n.life
-	n.world.after(at-n.world.now, func() {
-		if n.up && n.life == life && n.ticks && n.tickAt == at {
-			n.ticks = false
-			n.tick()
+	n.winding = true
+	n.world.after(windWait, func() {
+		n.winding = false
+		if !n.up {
+			return
 		}
+		next, ok := n.keeper.NextTick()
+		if !ok {
+			return
+		}
+		at := max(n.world.now, next.Sub(dawn)-n.ahead)
+		if n.ticks && n.tickAt <= at {
+			return
+		}
+		n.ticks, n.tickAt = true, at
+		n.world.after(at-n.world.now, func() {
+			if n.up && n.ticks && n.tickAt == at {
+				n.ticks = false
+				n.tick()
+			}
+		})
 	})
 }
 

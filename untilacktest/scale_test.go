@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ func TestACity(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("UNTILACK_MESSAGES")); err == nil {
 		messages = n
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	start := time.Now()
 	w := newWorld(t, &Options{Unruly: true, Remember: 50_000})
 	if err := w.start(); err != nil {

@@ -104,12 +104,12 @@ type World struct {
 }
 
 // New returns a World in which the servers are untilack's own: a Keeper and the
-// few lines of a host around it. If o is nil the defaults are used.
+// few lines of a host around it. If o is nil the defaults are used. If t is nil, what
+// would fail the test panics, with a *Violation if it is one.
 func New(t testing.TB, o *Options) *World {
-	t.Helper()
 	w := newWorld(t, o)
 	if err := w.start(); err != nil {
-		t.Fatal(err)
+		w.fatal("untilacktest: %v", err)
 	}
 	return w
 }
