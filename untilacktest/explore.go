@@ -28,7 +28,11 @@ var errAction = errors.New("untilacktest: the action was told to fail")
 func Explore(t testing.TB, worlds int, options func() *Options) {
 	t.Helper()
 	for seed := range worlds {
-		exploreOne(t, RandomScript(uint64(seed)), options)
+		s := RandomScript(uint64(seed + 1))
+		if options != nil {
+			s.Setup = Setup{Seed: s.Setup.Seed, Unruly: true}
+		}
+		exploreOne(t, s, options)
 	}
 }
 

@@ -20,7 +20,7 @@ type Event struct {
 
 // String returns the event as a line of a table.
 func (e Event) String() string {
-	return strings.TrimRight(fmt.Sprintf("%12s  %-28s %-22s %s", e.At, e.Who, e.Did, e.What), " ")
+	return strings.TrimRight(fmt.Sprintf("%12s  %-28s  %-22s  %s", e.At.Round(time.Microsecond), e.Who, e.Did, e.What), " ")
 }
 
 // A trace holds what happened, the last of it if that is much.
