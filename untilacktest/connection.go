@@ -30,6 +30,8 @@ type connection struct {
 	available bool
 	priority  int
 
+	window []*Message // redelivered copies that the client has not read yet
+
 	lost  bool // the client has left it
 	ended bool // the server takes it for ended
 
@@ -195,6 +197,7 @@ func (c *connection) forget() {
 
 // say sends a stanza from the client to the server.
 func (c *connection) say(stanza string) {
+	c.client.world.said(c.client.account, stanza)
 	c.send(&c.up, func() { c.server().heard(c, stanza) })
 }
 

@@ -110,6 +110,7 @@ func (n *Node) writeEffect(c *connection, e *untilack.Effect) {
 		if m != nil && errors.Is(err, untilack.ErrBusy) {
 			m.written--
 			m.queued = c
+			c.took(m)
 		}
 		n.finish(e, untilack.Result{Err: err})
 	})

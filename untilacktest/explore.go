@@ -277,10 +277,15 @@ func (a *author) intrude(account, client string) Step {
 	if a.one(3) {
 		return a.does(client, "acknowledges", m.id+" from tybalt@"+DefaultDomain+"/tomb")
 	}
+	if m.to == account && a.one(2) {
+		return a.does(client, "says", fmt.Sprintf("<message type='%s' to='%s'><received xmlns='urn:xmpp:receipts' id='%s'/></message>",
+			pick(a, "groupchat", "error"), m.from, m.id))
+	}
 	if m.to == account {
 		return a.does(client, "acknowledges", m.id+" from "+pick(a, senders...))
 	}
-	return a.does(client, "says", fmt.Sprintf("<message type='chat' from='%s' to='%s'><received xmlns='urn:xmpp:receipts' id='%s'/></message>", m.to, m.from, m.id))
+	forged := fmt.Sprintf(" from='%s' to='%s'><received xmlns='urn:xmpp:receipts' id='%s'/></message>", m.to, m.from, m.id)
+	return a.does(client, "says", "<message type='chat'"+forged)
 }
 
 func (a *author) trouble(client string) Step {

@@ -6,6 +6,7 @@ package untilacktest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -254,6 +255,9 @@ func (w *World) mostFloods(m *Message) int {
 func (w *World) writing(to *connection, m *Message, stamps []string) {
 	w.saw(m, to.client.address, writingText(len(stamps)))
 	w.checkOrder(to, m)
+	if len(stamps) > 0 {
+		w.checkWindow(to, m)
+	}
 	m.written++
 	m.queued, m.writtenTo, m.writtenAt = nil, to, w.now
 }
@@ -263,6 +267,21 @@ func writingText(stamps int) string {
 		return "is sent it, delayed"
 	}
 	return "is sent it"
+}
+
+// checkWindow checks that no more copies are redelivered at once than may be.
+func (w *World) checkWindow(to *connection, m *Message) {
+	window := w.options.Config.Window
+	setDefault(&window, untilack.DefaultWindow)
+	to.window = slices.DeleteFunc(to.window, func(m *Message) bool { return m.over() })
+	if to.window = append(to.window, m); len(to.window) > window && w.options.Config.Redeliver == nil && !m.over() {
+		w.breach("bounded", m, "%d redelivered messages are under way to %s at once, %d may", len(to.window), to.client, window)
+	}
+}
+
+// took takes a copy out of the window: the client has it, or nothing was written.
+func (c *connection) took(m *Message) {
+	c.window = slices.DeleteFunc(c.window, func(other *Message) bool { return other == m })
 }
 
 // checkOrder checks that a message overtakes none of the same pair that could be
@@ -340,6 +359,7 @@ func (w *World) arrived(c *Client, conn *connection, stanza string) *Message {
 	case len(stamps) > 1:
 		w.breach("same message", m, "a copy has %d delay stamps", len(stamps))
 	}
+	conn.took(m)
 	if m.read == 0 {
 		w.reads++
 		m.firstRead = w.reads

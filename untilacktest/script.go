@@ -290,10 +290,6 @@ func sendsAgain(w *World, who, with string) error {
 func acknowledges(w *World, who, with string) error {
 	id, from, _ := strings.Cut(with, " from ")
 	c := w.Client(who)
-	key := cache.Key{To: c.account.bare, From: cache.Bare(from), ID: id}
-	for m := w.ledger.named(key); m != nil; m = m.twin {
-		m.acked = m.acked || c.conn != nil && m.from == from
-	}
 	c.Says(Manners{}.receipt(from, id))
 	return nil
 }

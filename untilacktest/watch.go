@@ -127,6 +127,20 @@ func tellText(e untilack.Event) string {
 	return text
 }
 
+// said takes note of what a client of an account acknowledges.
+func (w *World) said(by *account, stanza string) {
+	scan, err := receipts.Scan([]byte(stanza))
+	if err != nil || scan.Type == "error" || scan.Type == "groupchat" {
+		return
+	}
+	for id := range scan.Received() {
+		key := cache.Key{To: by.bare, From: cache.Bare(scan.To.String()), ID: id.String()}
+		for m := w.ledger.named(key); m != nil; m = m.twin {
+			m.acked = true
+		}
+	}
+}
+
 // routed takes note of a stanza that a recipient's client has sent and that goes on
 // to a sender.
 func (w *World) routed(by *account, stanza string) {
