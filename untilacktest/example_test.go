@@ -25,23 +25,22 @@ func ExampleNew() {
 	phone.GoesDark()
 	m := world.Send("romeo@montague.example/orchard", "juliet@capulet.example", "Art thou there?")
 	world.Wait(time.Minute)
-	fmt.Println("read", m.Read(), "times, taken by", m.Actions())
+	fmt.Println("read", m.Read(), "times;", m.Actions())
 	phone.ComesBack()
 	world.Wait(time.Second)
 	fmt.Println("read", m.Read(), "times, receipts", m.Receipts())
 	world.EndsWell()
 	// Output:
-	// read 0 times, taken by [Offline]
+	// read 0 times; [Offline: stored]
 	// read 1 times, receipts 1
 }
 
 // An action of one's own is put into the chain; who acted is told by the message.
 func ExampleOptions() {
-	isUrgent := func(p cache.Packet) bool { return p.Marks.Has(cache.Chat) }
 	world := untilacktest.New(t, &untilacktest.Options{Config: untilack.Config{
 		AckWait: 10 * time.Second,
 		Actions: []actions.Action{
-			actions.When(isUrgent, &actions.Notify{Func: ring}),
+			&actions.Notify{Func: ring},
 			actions.Offline{},
 			actions.Drop{},
 		},
@@ -53,7 +52,7 @@ func ExampleOptions() {
 	fmt.Println(m.Actions())
 	// Output:
 	// the phone of juliet@capulet.example rings
-	// [Offline]
+	// [Notify: pass Offline: stored]
 }
 
 // Everything that Store can do wrong, happens.

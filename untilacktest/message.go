@@ -33,7 +33,7 @@ type Message struct {
 	shown    int       // those that a client has shown to its user
 	receipts int       // that went on to the sender
 	seenBy   []*Client // the clients that have shown it
-	acted    []string  // the actions that took it
+	acted    []string  // what actions said about it
 	last     Event     // where it was seen last
 
 	identity cache.Identity
@@ -75,8 +75,9 @@ func (m *Message) Shown() int { return m.shown }
 // Receipts returns how many receipts for the message have reached its sender.
 func (m *Message) Receipts() int { return m.receipts }
 
-// Actions returns the names of the actions that took the message, in order, such
-// as "Offline".
+// Actions returns what the actions of the chain said about the message, in order,
+// such as "Notify: pass" and "Offline: stored". An action is called by what its
+// String method says, or by its type.
 func (m *Message) Actions() []string { return m.acted }
 
 // LastSeen returns where the message was seen last.

@@ -6,6 +6,7 @@ package untilacktest
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/untilack/untilack"
@@ -39,15 +40,31 @@ func (w *World) watched() []actions.Action {
 		chain = []actions.Action{actions.Offline{}, actions.Drop{}}
 	}
 	for _, a := range chain {
-		if o, isOffline := a.(actions.Offline); isOffline && (o.Store == nil || o.Store == actions.Putter(w.options.Store)) {
+		if o, isOffline := a.(actions.Offline); isOffline && w.isOwnStore(o.Store) {
 			o.Store = w.store
 			a = o
 		}
-		name := fmt.Sprintf("%T", a)
-		name = name[strings.LastIndexByte(name, '.')+1:]
+		name := nameOf(a)
 		w.actions = append(w.actions, actions.Watch(a, func(p cache.Packet, o actions.Outcome, err error) { w.acted(name, p, o, err) }))
 	}
 	return w.actions
+}
+
+// isOwnStore reports whether an Offline means the store of the World.
+func (w *World) isOwnStore(s actions.Putter) bool {
+	if s == nil {
+		return true
+	}
+	return reflect.TypeOf(s).Comparable() && any(s) == any(w.options.Store)
+}
+
+// nameOf returns how an action is called: what its String method says, or its type.
+func nameOf(a actions.Action) string {
+	if named, ok := a.(fmt.Stringer); ok {
+		return named.String()
+	}
+	name := fmt.Sprintf("%T", a)
+	return name[strings.LastIndexByte(name, '.')+1:]
 }
 
 // acted takes note of what an action did.
@@ -57,12 +74,13 @@ func (w *World) acted(name string, p cache.Packet, o actions.Outcome, err error)
 		w.breach("same message", nil, "an action gets what nobody has sent: %q", p.Stanza)
 		return
 	}
-	switch {
-	case err != nil:
+	m.identity, m.placed = p.Identity(), true // it may have a store of its own
+	if err != nil {
 		w.saw(m, name, "fails: "+err.Error())
 		return
+	}
+	switch {
 	case o == actions.Pass:
-		return
 	case o.IsStored():
 		m.mail = true
 	case o.IsDone():
@@ -71,8 +89,11 @@ func (w *World) acted(name string, p cache.Packet, o actions.Outcome, err error)
 	default: // asks for time: others may be stored meanwhile
 		m.account.worn = true
 	}
-	m.acted = append(m.acted, name)
-	w.saw(m, name, "acts")
+	did := name + ": " + o.String()
+	if n := len(m.acted); n == 0 || m.acted[n-1] != did {
+		m.acted = append(m.acted, did)
+	}
+	w.saw(m, name, "acts: "+o.String())
 }
 
 // checkDrop checks that the default chain drops nothing that could be stored.
