@@ -483,3 +483,23 @@ func TestANewSessionWaitsForAnAnswerThatCoversWhatTheOldOneHas(t *testing.T) {
 	s.pass(6 * time.Second) // the old session says nothing more
 	s.sees(fresh, "m2", "m3")
 }
+
+// What is about to be written to an old session, and is not yet, counts for a new
+// one as what is on it.
+func TestANewSessionWaitsForWhatIsAboutToBeWrittenToAnOldOne(t *testing.T) {
+	s := newStage(t, untilack.Config{})
+	old := s.enter(throne, nil)
+	s.work()
+	second := s.enter(crown, nil)
+	s.work()
+	s.deliver(second, chat("m1"))
+	s.Close(s.now, second) // m1 is to go to the old session
+	fresh := s.enter("closet", nil)
+	if got := s.deliver(fresh, chat("m2")); got != untilack.Queue {
+		t.Errorf("a newer message: %v, want queue", got)
+	}
+	s.work()
+	if len(s.wrote[old]) > 1 || len(s.wrote[old]) == 1 && len(idsOf(s.wrote[fresh])) > 0 {
+		t.Errorf("written to the old session %q, and to the new one %q", s.wrote[old], s.wrote[fresh])
+	}
+}

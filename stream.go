@@ -102,6 +102,7 @@ func (k *Keeper) open(now time.Time, address string, o *StreamOptions, session *
 		k.end(a, now, old, Replaced, nil)
 	}
 	for _, other := range a.streams {
+		k.recall(a, other) // what was not written yet finds its place anew
 		if !other.paused && k.hasWaiting(other) {
 			other.stale = other.probe.id != "" // its answer says nothing of what was written after it
 			k.ask(a, other)

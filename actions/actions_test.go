@@ -252,6 +252,23 @@ func TestBounceFails(t *testing.T) {
 }
 
 // What a parser reads from a bounce is what was put in.
+// An error holds nothing but the error: neither the message, which its sender has, nor
+// anything that could be taken for a receipt.
+func TestAppendBounceHoldsAnErrorAlone(t *testing.T) {
+	for _, reason := range []actions.Reason{actions.Unanswered, actions.Refused} {
+		var got struct {
+			Children []struct{ XMLName xml.Name } `xml:",any"`
+		}
+		stanza := actions.AppendBounce(nil, message(throne, cache.Chat), reason, "")
+		if err := xml.Unmarshal(stanza, &got); err != nil {
+			t.Fatalf("%v in %s", err, stanza)
+		}
+		if len(got.Children) != 1 || got.Children[0].XMLName.Local != "error" {
+			t.Errorf("%s holds %v, want an error alone", stanza, got.Children)
+		}
+	}
+}
+
 func TestAppendBounceEscapes(t *testing.T) {
 	for _, text := range []string{
 		"plain", "", `<>&"'`, "a\tb\nc\rd", "é\u030A\U0001F4EC", "]]>", "&amp;",
