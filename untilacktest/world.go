@@ -141,7 +141,7 @@ func setDefault[T comparable](field *T, value T) {
 func (w *World) start() error {
 	inner := w.options.Store
 	if inner == nil {
-		inner = actions.NewMemStore(&actions.MemStoreOptions{Now: w.Now})
+		inner = actions.NewMemStore(&actions.MemStoreOptions{Now: w.latest})
 	}
 	lasting := actions.Lasting(inner) || w.options.Store == nil && !w.options.Volatile
 	w.store = &Store{world: w, inner: inner, lasting: lasting, chance: w.chance("store")}
