@@ -41,7 +41,8 @@ type Config struct {
 
 	// Redeliver resends on the same live stream when a receipt is late, in place
 	// of the probe. XEP-0184 §4 does not recommend it on an ordered stream.
-	// A nil Send resends through the Keeper.
+	// A nil Send resends through the Keeper. It is asked no more about a packet that
+	// was redelivered HardCap times, on whatever streams.
 	// Default: nil, the stream is probed.
 	Redeliver *actions.Redeliver
 
@@ -62,8 +63,9 @@ type Config struct {
 	// that not all come at once. Below 0: none. Default: 0.1.
 	Jitter float64
 
-	// ProbeWait is how long a probed stream has to answer before it is ended.
-	// Default: 5 s.
+	// ProbeWait is how long a probed stream has to answer before it is ended. One
+	// to which nothing was written that is in doubt is not ended, and probed again
+	// later. Default: 5 s.
 	ProbeWait time.Duration
 
 	// Retention is how long a packet is kept in memory that its client has read

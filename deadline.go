@@ -84,7 +84,7 @@ func (k *Keeper) mustPersist(now time.Time, p cache.Packet) bool {
 // ordered stream it was not lost, so it is not sent again (XEP-0184 §4): what
 // is in doubt is the stream.
 func (k *Keeper) lateOnStream(a *account, now time.Time, p cache.Packet) {
-	if k.config.Redeliver != nil {
+	if k.config.Redeliver != nil && p.Attempt < actions.HardCap {
 		k.enqueue(a, &Effect{Kind: RunAction, Reason: Redelivered, Action: *k.config.Redeliver, ref: p.Ref()})
 		return
 	}
@@ -166,6 +166,7 @@ func (k *Keeper) evidence(a *account, now time.Time, s *Stream, mark uint64) {
 		return
 	}
 	s.read = mark
+	s.shows(a, reads)
 	s.free(0)
 	later := s.overdue[:0]
 	for _, o := range s.overdue {
@@ -181,19 +182,27 @@ func (k *Keeper) evidence(a *account, now time.Time, s *Stream, mark uint64) {
 	s.overdue = later
 }
 
-// ask has the stream probed, unless it is being probed.
+// ask has the stream probed, unless it is being probed. If no answer comes it is
+// ended.
 func (k *Keeper) ask(a *account, s *Stream) {
+	k.sound(a, s)
+	s.probe.urgent = s.probe.asked
+}
+
+// sound does that, and leaves a stream that does not answer as it is: nothing that was
+// written to it is in doubt.
+func (k *Keeper) sound(a *account, s *Stream) {
 	if s.probe.asked || s.ended || s.paused {
 		return
 	}
-	s.probe.asked = true
+	s.probe = probe{asked: true}
 	k.enqueue(a, &Effect{Kind: ProbeStream, Stream: s})
 }
 
 // askForRoom has a stream probed whose window is full: the answer frees it where
 // no receipts come.
-func (k *Keeper) askForRoom(a *account, s *Stream) {
-	if len(s.window)+s.queued >= k.config.Window && !s.busy {
+func (k *Keeper) askForRoom(a *account, s *Stream, window int) {
+	if len(s.window)+s.queued >= window && !s.busy {
 		k.ask(a, s)
 	}
 }
@@ -206,7 +215,7 @@ func (k *Keeper) beginProbe(a *account, now time.Time, e *Effect) bool {
 	}
 	s.nextProbe++
 	id := fmt.Sprintf("untilack-%016x", mix(k.config.Seed^s.id<<32^s.nextProbe))
-	s.probe = probe{id: id, covers: s.sent, asked: true}
+	s.probe.id, s.probe.covers = id, s.sent
 	s.inDoubt = false
 	e.Probe = id
 	e.Stanza = fmt.Appendf(nil, "<iq type='get' id='%s' from='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>",
@@ -244,6 +253,7 @@ func (k *Keeper) answered(a *account, now time.Time, s *Stream, id string) bool 
 	if !stale {
 		k.release(s, a)
 	}
+	s.shows(a, answers)
 	k.evidence(a, now, s, covers)
 	if stale || len(s.overdue) > 0 {
 		k.ask(a, s) // written after the probe
@@ -260,6 +270,34 @@ func (k *Keeper) maySpeak(now time.Time, t timer) bool {
 	return heard.After(now.Add(-k.config.ProbeWait)) && now.Sub(t.since) < k.config.AckWait
 }
 
+// unanswered goes by what a probe was for to which no answer has come in time.
+func (k *Keeper) unanswered(a *account, now time.Time, t timer) {
+	s := t.stream
+	switch {
+	case !s.probe.urgent:
+		s.life = max(s.life, mute)
+		s.probe.asked = false // but a late answer counts
+		t.at, t.kind = now.Add(k.soundWait(s)), soundTimer
+		k.timers.add(t)
+	case k.maySpeak(now, t):
+		t.at = now.Add(k.config.ProbeWait)
+		k.timers.add(t)
+	default:
+		k.config.Logger.Info("untilack: stream did not answer", "address", s.address.full)
+		k.end(a, now, s, Dead, nil)
+	}
+}
+
+// maxSoundWait is for how long at most a client that answers no probes is spared them.
+const maxSoundWait = 5 * time.Minute
+
+// soundWait returns how long it is until such a client is probed again: longer each
+// time.
+func (k *Keeper) soundWait(s *Stream) time.Duration {
+	wait := k.config.ProbeWait
+	return max(wait, min(wait<<min(s.nextProbe, 6), maxSoundWait))
+}
+
 // fire carries out a timer.
 func (k *Keeper) fire(now time.Time, t timer) {
 	bare := t.account
@@ -273,13 +311,11 @@ func (k *Keeper) fire(now time.Time, t timer) {
 		if t.stream.ended || t.stream.probe.id != t.probe {
 			return
 		}
-		if k.maySpeak(now, t) {
-			t.at = now.Add(k.config.ProbeWait)
-			k.timers.add(t)
-			return
+		k.unanswered(a, now, t)
+	case soundTimer:
+		if t.stream.probe.id == t.probe {
+			k.sound(a, t.stream)
 		}
-		k.config.Logger.Info("untilack: stream did not answer", "address", t.stream.address.full)
-		k.end(a, now, t.stream, Dead, nil)
 	case busyTimer:
 		t.stream.busy = false
 	case deleteTimer:

@@ -72,7 +72,7 @@ func (k *Keeper) place(a *account, now time.Time) {
 	clear(a.backlog[kept:])
 	a.backlog = a.backlog[:kept]
 	for _, s := range full {
-		k.askForRoom(a, s)
+		k.askForRoom(a, s, k.config.Window)
 	}
 	k.readRows(a, now)
 }
@@ -107,12 +107,61 @@ func (k *Keeper) placeOne(a *account, now time.Time, it item, full []*Stream) (s
 		return nil, over
 	case a.actsFor(p.Key.Sender()) && p.Received.After(a.acting.Packet.Received):
 		return s, aside
+	case s.doubts(p):
+		return s, k.waitForLife(a, s)
+	case inVain(p) && !s.hasRoom(1):
+		k.askForRoom(a, s, 1)
+		return s, inLine
 	case slices.Contains(full, s), !s.hasRoom(k.config.Window), k.behindRows(a, s, p):
 		return s, inLine
 	}
 	s.queued++
 	k.enqueue(a, &Effect{Kind: WriteStanza, Stream: s, ref: it.ref, bound: s == it.stream})
+	if inVain(p) {
+		k.ask(a, s)
+	}
 	return s, over
+}
+
+// doubts reports whether p has gone out so often in vain that s has to show that it is
+// alive before it gets p: otherwise a client that answers nothing, and logs in again
+// when its stream is ended for that, would get p with each session for ever. That it has
+// read something else will do once; then it has to answer a probe. A stanza of its own
+// shows nothing: each session begins with some.
+func (s *Stream) doubts(p cache.Packet) bool {
+	enough := answers
+	if p.Attempt == actions.HardCap {
+		enough = reads
+	}
+	return s.life < enough && inVain(p)
+}
+
+// inVain reports whether p has gone out so often that it goes one by one, with a probe
+// behind it: a client may be slower to read a window than it has time to answer. What
+// actions have asked for is in a row's Attempt too, so p must have gone out at all.
+func inVain(p cache.Packet) bool {
+	return p.Attempt >= actions.HardCap && p.Marks.Has(cache.Delivered)
+}
+
+// waitForLife has a stream probed for the sake of a packet, and says what the packet
+// waits for. Until the client had its time to answer, younger ones keep behind; then
+// they pass, for it may never answer.
+func (k *Keeper) waitForLife(a *account, s *Stream) turn {
+	if s.probe.id == "" {
+		k.sound(a, s)
+	}
+	if s.life == untried {
+		return inLine
+	}
+	return aside
+}
+
+// shows takes note of a sign of life: what has waited for it may go.
+func (s *Stream) shows(a *account, sign life) {
+	if s.life < sign {
+		s.life = sign
+		a.rereadLeft()
+	}
 }
 
 // choose returns the stream that a packet goes to (RFC 6121 §8.5.4), nil if no
@@ -256,6 +305,9 @@ func (k *Keeper) finishWrite(a *account, now time.Time, e *Effect, r Result) {
 	s := e.Stream
 	s.queued--
 	if r.Err == nil {
+		if e.Packet.Marks.Has(cache.Delivered) {
+			k.cache.Count(e.ref)
+		}
 		reason := Delivered
 		if e.Packet.Marks&(cache.Delivered|cache.Restored) != 0 {
 			reason = Redelivered

@@ -20,10 +20,11 @@ func (k *Keeper) isShelved(a *account, ref cache.Ref) bool {
 }
 
 // sleeps reports whether a packet that stands in the store is left there, and not
-// kept in memory: it is for a stream that is paused, which may take long.
+// kept in memory: it is for a stream that is paused, or is not known to be alive, which
+// may take long.
 func (k *Keeper) sleeps(a *account, p cache.Packet) bool {
 	s, ok := k.choose(a, item{}, p)
-	if !ok || s == nil || !s.paused || p.Taken || p.Marks.Has(cache.Read) {
+	if !ok || s == nil || !s.rests(p) || p.Taken || p.Marks.Has(cache.Read) {
 		return false
 	}
 	s.left = true
@@ -33,7 +34,7 @@ func (k *Keeper) sleeps(a *account, p cache.Packet) bool {
 // allRead takes note that all rows were read: none is left for streams that go on.
 func (a *account) allRead() {
 	for _, s := range a.streams {
-		s.left = s.left && s.paused
+		s.left = s.left && (s.paused || s.life != answers)
 	}
 }
 
@@ -57,7 +58,7 @@ func (k *Keeper) readRows(a *account, now time.Time) {
 		return
 	}
 	if !s.hasRoom(k.config.Window) {
-		k.askForRoom(a, s)
+		k.askForRoom(a, s, k.config.Window)
 		return
 	}
 	if it, ok := a.firstFor(s); ok && !it.received.After(a.rows.horizon) {

@@ -30,7 +30,7 @@ type Stream struct {
 	priority  int
 	paused    bool   // what is written waits elsewhere: nothing is known meanwhile
 	busy      bool   // takes no more for now
-	left      bool   // whether rows may have been left in the store while it was paused
+	left      bool   // whether rows may have been left in the store for it: see rests
 	acked     bool   // a receipt came on this stream
 	sent      uint64 // copies written or about to be
 	read      uint64 // the copies up to this one were read
@@ -40,6 +40,7 @@ type Stream struct {
 	window    []uint64
 	overdue   []overdue
 	heard     atomic.Int64 // when a stanza came in last, in Unix nanoseconds
+	life      life
 	probe     probe
 	waitFor   []*Stream // streams whose probes come first
 	stale     bool      // whether the probe under way is older than who waits for it
@@ -51,7 +52,18 @@ type probe struct {
 	id     string
 	covers uint64 // the copies up to this one are shown to be read by an answer
 	asked  bool   // whether it is queued or under way
+	urgent bool   // whether the stream is ended if no answer comes
 }
+
+// life is what is known of whether the client reads what is written.
+type life uint8
+
+const (
+	untried life = iota
+	mute         // it has left a probe unanswered, and may be alive all the same
+	reads        // it is known to have read a copy
+	answers      // it has answered a probe
+)
 
 // ID returns a number that no other stream of this Keeper has.
 func (s *Stream) ID() uint64 { return s.id }
@@ -164,7 +176,7 @@ func (k *Keeper) Pause(now time.Time, s *Stream) {
 	defer k.leave(a)
 	s.paused = true
 	k.recall(a, s)
-	s.probe = probe{}
+	s.probe, s.life = probe{}, untried
 	k.release(s, a)
 	k.place(a, now)
 }
@@ -262,6 +274,9 @@ func (s *Stream) has(p cache.Packet) bool {
 	}
 	return false
 }
+
+// rests reports whether a row for s is left in the store for the time being.
+func (s *Stream) rests(p cache.Packet) bool { return s.paused || s.life != untried && s.doubts(p) }
 
 // hasWaiting reports whether a packet waits on s.
 func (k *Keeper) hasWaiting(s *Stream) bool {

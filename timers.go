@@ -22,6 +22,7 @@ type timerKind uint8
 
 const (
 	probeTimer  timerKind = iota // a probe was not answered
+	soundTimer                   // one whose client has not answered is probed again
 	busyTimer                    // a busy stream is tried again
 	rowsTimer                    // a failed read of the store is tried again
 	holdTimer                    // actions are tried again

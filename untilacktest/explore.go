@@ -234,7 +234,7 @@ func (a *author) manners() Manners {
 	if a.one(6) {
 		m.DiesAfter = 1 + a.chance.IntN(3)
 	}
-	if a.one(3) && !m.IgnoresPings {
+	if a.one(3) {
 		m.Reconnects = pick(a, 100*time.Millisecond, 5*time.Second)
 	}
 	return m

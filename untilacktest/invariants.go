@@ -242,11 +242,16 @@ func (w *World) checkEnd(to *connection, m *Message) {
 }
 
 // mostFloods returns how many copies of a message clients may read though nothing
-// has happened to their connections.
+// has happened to their connections: the redeliveries, one more to a client that has
+// acknowledged another message, one to a client that has answered a ping, and if that
+// reads it and acknowledges nothing another. What is sent again after its end is a new
+// message to the servers.
 func (w *World) mostFloods(m *Message) int {
-	most := actions.HardCap + m.again
-	if w.options.Config.Redeliver != nil { // that many on each of several streams
-		most *= 3
+	most := (1+actions.HardCap+3)*(1+m.again) - 2
+	if m.hurt { // the number of copies, which the store did not take, is lost in a crash
+		for _, n := range w.nodes {
+			most *= n.life
+		}
 	}
 	return most
 }
@@ -285,7 +290,8 @@ func (c *connection) took(m *Message) {
 }
 
 // checkOrder checks that a message overtakes none of the same pair that could be
-// written to the same connection.
+// written to the same connection. One that has gone out so often in vain that it waits
+// for a sign of life may be overtaken.
 func (w *World) checkOrder(to *connection, m *Message) {
 	a := m.account
 	if m.resource != "" || to != a.best() || m.again > 0 || m.free || a.worn || w.turned {
@@ -300,7 +306,7 @@ func (w *World) checkOrder(to *connection, m *Message) {
 		if other.number >= m.number {
 			break
 		}
-		if other.from == m.from && other.resource == "" && !other.over() && other.again == 0 && !other.elsewhere(to) {
+		if other.from == m.from && other.resource == "" && other.written <= actions.HardCap && !other.over() && other.again == 0 && !other.elsewhere(to) {
 			older = append(older, other)
 		}
 	}
