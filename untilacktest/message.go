@@ -202,14 +202,14 @@ func (m *Message) twinAcked() bool {
 	return false
 }
 
-// A lifetime is one run of a node's process. What one has settled the next may find
-// in the store yet.
+// A lifetime is one run of a node's process, between jumps of its clock. What one has
+// settled the next may find in the store yet, and remember nothing of it.
 type lifetime struct {
-	node *Node
-	life int
+	node        *Node
+	life, jumps int
 }
 
-func (n *Node) lifetime() lifetime { return lifetime{n, n.life} }
+func (n *Node) lifetime() lifetime { return lifetime{n, n.life, n.jumps} }
 
 // key is what a receipt can name, by bare addresses.
 func (m *Message) key() cache.Key {

@@ -27,6 +27,7 @@ type Node struct {
 	keeper *untilack.Keeper
 	up     bool
 	life   int           // counts its starts
+	jumps  int           // of its clock
 	ahead  time.Duration // of the World's time
 	tickAt time.Duration // when its next tick is due, if ticks
 	ticks  bool
@@ -148,6 +149,7 @@ func (n *Node) mayLose(m *Message, stored bool) bool {
 func (n *Node) ClockJumps(d time.Duration) {
 	n.world.note(n.name, "has its clock set", d.String())
 	n.ahead += d
+	n.jumps++
 	n.world.turned = n.world.turned || d < 0
 	n.ticks = false
 	n.tick()

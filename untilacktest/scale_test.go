@@ -23,7 +23,7 @@ func TestACity(t *testing.T) {
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	start := time.Now()
-	w := newWorld(t, &Options{Unruly: true, Remember: 50_000})
+	w := newWorld(t, &Options{Unruly: true, Remember: 200_000})
 	if err := w.start(); err != nil {
 		t.Fatal(err)
 	}

@@ -128,7 +128,14 @@ func (w *World) told(n *Node, e untilack.Event) {
 			w.ledger.end(m)
 		case untilack.StoreFailed: // delivered all the same
 			m.free = m.free || w.options.Config.PersistAfter == 0
-		case untilack.Finished, untilack.Acted, untilack.Unconfirmed, untilack.Expired, untilack.Purged:
+		case untilack.Expired:
+			m.dropped = m.dropped || m.expired(n.now())
+			w.ledger.end(m)
+		case untilack.Acted:
+			if m.dropped {
+				w.ledger.end(m)
+			}
+		case untilack.Finished, untilack.Unconfirmed, untilack.Purged:
 			w.ledger.end(m)
 		}
 	}
