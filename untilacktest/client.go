@@ -20,8 +20,9 @@ type Client struct {
 	manners Manners
 	chance  *rand.Rand
 
+	lag    time.Duration
 	conn   *connection // nil while it is offline
-	life   int         // counts its logins: what it meant to answer in an earlier one is gone if it died
+	life   int         // counts its deaths: what it meant to answer is gone then
 	logins int
 	inbox  []*Message // all copies that it has read, unless messages are forgotten
 }
@@ -145,6 +146,21 @@ func (c *Client) GoesMute() {
 	}
 }
 
+// Flaps has the link go dark and come back n times, for d each time, from now on.
+func (c *Client) Flaps(n int, d time.Duration) {
+	for i := range n {
+		c.world.after(time.Duration(2*i)*d, c.GoesDark)
+		c.world.after(time.Duration(2*i+1)*d, c.Resurfaces)
+	}
+}
+
+// Lags has the link take so much longer in either direction, from now on. With 0 it
+// does no more.
+func (c *Client) Lags(d time.Duration) {
+	c.note("lags", d.String())
+	c.lag = d
+}
+
 // Resurfaces ends that the link is dark: what it held arrives.
 func (c *Client) Resurfaces() {
 	if conn := c.online("resurfaces"); conn != nil {
@@ -188,7 +204,7 @@ func (c *Client) GetsBusy() {
 	}
 }
 
-// ReadsOn ends that the connection stalls or is busy.
+// ReadsOn ends that the connection Stalls or that GetsBusy.
 func (c *Client) ReadsOn() {
 	conn := c.online("reads on")
 	if conn == nil {
@@ -204,7 +220,7 @@ func (c *Client) ReadsOn() {
 // XEP-0198 session hibernates or it is inactive (XEP-0352).
 func (c *Client) Sleeps() { c.pause("sleeps", true) }
 
-// Wakes ends that.
+// Wakes ends that the server holds back what it writes.
 func (c *Client) Wakes() { c.pause("wakes", false) }
 
 func (c *Client) pause(did string, paused bool) {

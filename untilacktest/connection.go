@@ -58,6 +58,7 @@ type write struct {
 func (c *connection) send(l *lane, do func()) {
 	w := c.client.world
 	at := max(l.free, w.now+w.stretch(w.options.Latency, c.client.chance))
+	at += c.client.lag
 	if l == &c.down {
 		at += c.client.manners.Slow
 	}

@@ -109,7 +109,7 @@ func (n *Node) writeEffect(c *connection, e *untilack.Effect) {
 	n.write(c, string(e.Stanza), func(err error) {
 		if m != nil && errors.Is(err, untilack.ErrBusy) {
 			m.written--
-			m.queued = c
+			m.queued, m.writtenTo = c, nil
 			c.took(m)
 		}
 		n.finish(e, untilack.Result{Err: err})
@@ -164,13 +164,15 @@ func (n *Node) callNow(e *untilack.Effect) (r untilack.Result) {
 		r.Err = store.Delete(ctx, e.Identities...)
 	case untilack.ListRows:
 		r.Rows, r.Err = store.List(ctx, e.Recipient, e.After, e.Limit)
+	default:
+		n.world.fatal("untilacktest: nobody knows how to %s", e.Kind)
 	}
 	return r
 }
 
 // overran takes note that nobody knows what came of a call.
 func (w *World) overran(e *untilack.Effect) {
-	w.account(e.Recipient).worn = true
+	w.account(e.Recipient).wears()
 	for _, r := range e.Rows {
 		w.store.hurts(r)
 	}
@@ -187,6 +189,7 @@ func (w *World) overran(e *untilack.Effect) {
 // hurts takes note that nobody knows whether a row stands.
 func (s *Store) hurts(r actions.Row) {
 	if m, _ := s.world.ledger.of(string(r.Packet.Stanza)); m != nil {
-		m.hurt, m.account.worn = true, true
+		m.hurt = true
+		m.account.wears()
 	}
 }

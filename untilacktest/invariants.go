@@ -85,9 +85,20 @@ func (w *World) checkNow(a *account) {
 			w.checkKept(m, waiting[m.waitingName()], stands[m])
 		}
 	}
-	if w.checks++; w.checks%16 == 0 {
-		w.checkBounds()
+	w.checkBounds(a)
+	if a.mixed && len(a.unread) == 0 && w.idle() && len(w.waiting(a)) == 0 {
+		a.mixed = false
 	}
+}
+
+// idle reports whether no call is under way.
+func (w *World) idle() bool {
+	for _, n := range w.nodes {
+		if len(n.jobs) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // prune forgets the messages that may have come to an end.
@@ -161,18 +172,22 @@ func (w *World) inHand(m *Message) bool {
 	return false
 }
 
-// checkBounds checks that no node holds more than it may. What was read from the
-// store counts, and is bounded by windows.
-func (w *World) checkBounds() {
+// checkBounds checks that no node holds more of an account than it may. What was read
+// from the store counts: 16 windows of that, and one that is being read.
+func (w *World) checkBounds(a *account) {
 	o := w.options.Config.Cache
 	if o == nil || o.Limits.RecipientPackets <= 0 {
 		return
 	}
 	window := w.options.Config.Window
 	setDefault(&window, untilack.DefaultWindow)
+	most := o.Limits.RecipientPackets + 17*window
 	for _, n := range w.nodes {
-		if most := len(w.owners) * (o.Limits.RecipientPackets + 17*window); n.up && n.keeper.Stats().Waiting > most {
-			w.breach("bounded", nil, "%d packets wait, %d may", n.keeper.Stats().Waiting, most)
+		if !n.up {
+			continue
+		}
+		if waiting := len(n.keeper.Waiting(a.bare)); waiting > most {
+			w.breach("bounded", nil, "%d packets wait for %s, %d may", waiting, a.bare, most)
 		}
 	}
 }
@@ -187,7 +202,7 @@ func (w *World) copied(to *connection, stanza string) *Message {
 	if to == nil {
 		return m
 	}
-	w.checkStamps(m, stamps)
+	w.checkStamps(to, m, stamps)
 	w.checkRoute(to, m)
 	w.checkEnd(to, m)
 	w.writing(to, m, stamps)
@@ -199,7 +214,7 @@ func (m *Message) stamped() string {
 	return m.received.UTC().Format("2006-01-02T15:04:05.999Z") + " by " + m.world.options.Config.Domain
 }
 
-func (w *World) checkStamps(m *Message, stamps []string) {
+func (w *World) checkStamps(to *connection, m *Message, stamps []string) {
 	limited := w.options.Config.Cache != nil
 	switch n := len(stamps); {
 	case n > 1:
@@ -208,7 +223,7 @@ func (w *World) checkStamps(m *Message, stamps []string) {
 		w.breach("same message", m, "a copy is stamped %s, and was received first at %s", stamps[0], m.stamped())
 	case n == 0 && m.written > 0 && m.again == 0 && !m.hurt:
 		w.breach("same message", m, "a further copy has no delay stamp")
-	case n == 1 && m.written == 0 && !m.mail && !limited && !m.account.worn && m.again == 0:
+	case n == 1 && m.written == 0 && !m.mail && !limited && !m.account.worn && m.again == 0 && m.admittedBy == to.node:
 		w.breach("tracking never stops delivery", m, "the first delivery is stamped")
 	}
 }
@@ -248,9 +263,11 @@ func (w *World) checkEnd(to *connection, m *Message) {
 // message to the servers.
 func (w *World) mostFloods(m *Message) int {
 	most := (1+actions.HardCap+3)*(1+m.again) - 2
-	if m.hurt { // the number of copies, which the store did not take, is lost in a crash
-		for _, n := range w.nodes {
+	for _, n := range w.nodes { // the number of copies that no row has, is lost in a crash
+		if m.hurt {
 			most *= n.life
+		} else {
+			most += actions.HardCap * (n.life - 1)
 		}
 	}
 	return most
@@ -294,7 +311,7 @@ func (c *connection) took(m *Message) {
 // for a sign of life may be overtaken.
 func (w *World) checkOrder(to *connection, m *Message) {
 	a := m.account
-	if m.resource != "" || to != a.best() || m.again > 0 || m.free || a.worn || w.turned {
+	if m.resource != "" || to != a.best() || m.again > 0 || m.free || a.mixed || w.turned {
 		return
 	}
 	var older []*Message
@@ -344,7 +361,7 @@ func (m *Message) elsewhere(to *connection) bool {
 func (n *Node) calm(to *connection, m *Message) bool {
 	a := m.account
 	a.prune()
-	return !a.blocked[cache.Bare(m.from)] && len(a.unread) == 0 && !a.worn && !n.world.turned && len(a.open) == 1 && n.world.now-to.openedAt > time.Minute && !to.busy && !to.paused &&
+	return !a.blocked[cache.Bare(m.from)] && len(a.unread) == 0 && !n.world.turned && len(a.open) == 1 && n.world.now-to.openedAt > time.Minute && !to.busy && !to.paused &&
 		len(n.jobs) == 0 && len(n.keeper.Waiting(a.bare)) == 0
 }
 

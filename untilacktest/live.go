@@ -6,6 +6,7 @@ package untilacktest
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -199,20 +200,21 @@ func (l *live) route(m *Message) {
 func (l *live) opened(c *connection) {
 	conn := &liveConnection{live: l, of: c, opened: make(chan struct{})}
 	c.live = conn
-	l.conns = append(l.conns, conn)
+	l.conns = append(slices.DeleteFunc(l.conns, func(old *liveConnection) bool { return old.of.ended }), conn)
 	if old := c.client.account.on(c.client.resource()); old != nil {
 		old.forget()
 	}
 	c.client.account.open = append(c.client.account.open, c)
+	address, available, priority := c.client.address, c.available, c.priority
 	conn.calls.add(func() {
-		handle, err := l.server.Connect(c.client.address, conn)
+		handle, err := l.server.Connect(address, conn)
 		if err != nil {
-			l.post(func() { l.world.fatal("untilacktest: the server refuses %s: %v", c.client, err) })
+			l.post(func() { c.refused(err) })
 			return
 		}
 		conn.handle = handle
-		if !c.available || c.priority != 0 {
-			handle.Presence(c.available, c.priority)
+		if !available || priority != 0 {
+			handle.Presence(available, priority)
 		}
 	})
 	l.settle()
@@ -226,26 +228,30 @@ func (l *live) heard(c *connection, stanza string) {
 		}
 	}
 	l.world.note("server", "hears", stanza)
-	c.live.calls.add(func() { c.live.handle.Receive([]byte(stanza)) })
+	c.live.call(func(handle Connection) { handle.Receive([]byte(stanza)) })
 	l.settle()
 }
 
 // presence implements server.
 func (l *live) presence(c *connection) {
 	available, priority := c.available, c.priority
-	c.live.calls.add(func() { c.live.handle.Presence(available, priority) })
+	c.live.call(func(handle Connection) { handle.Presence(available, priority) })
 	l.settle()
 }
 
 // closed implements server.
 func (l *live) closed(c *connection) {
-	c.live.calls.add(func() { c.live.handle.Close() })
+	c.live.call(func(handle Connection) { handle.Close() })
 	l.settle()
 }
 
 // Routed is how a server of one's own says that it routes a stanza of a recipient's
 // client to a sender. It is safe for concurrent use.
 func (w *World) Routed(by string, stanza []byte) {
+	if w.live == nil {
+		w.fatal("untilacktest: the nodes route on their own")
+		return
+	}
 	text := string(stanza)
 	w.live.post(func() { w.live.routed(cache.Bare(by), text) })
 }
@@ -276,6 +282,25 @@ type liveConnection struct {
 	mu                    sync.Mutex
 	stalled, busy, broken bool
 	opened                chan struct{} // closed when a write that waits may look again
+}
+
+// call calls the server, unless it has refused the connection.
+func (c *liveConnection) call(do func(Connection)) {
+	c.calls.add(func() {
+		if c.handle != nil {
+			do(c.handle)
+		}
+	})
+}
+
+// refused is when the server does not let a client in.
+func (c *connection) refused(err error) {
+	c.client.note("is refused", err.Error())
+	c.forget()
+	if c.client.conn == c {
+		c.lost = true
+		c.client.disconnected("is disconnected")
+	}
 }
 
 // valve takes over what became of the link.
@@ -309,7 +334,10 @@ func (c *liveConnection) Write(ctx context.Context, stanza []byte) error {
 				return ctx.Err()
 			}
 		default:
-			c.live.post(func() { c.of.put(text) })
+			c.live.post(func() {
+				c.live.world.note(c.of.client.address, "is sent", text)
+				c.of.put(text)
+			})
 			return nil
 		}
 	}

@@ -38,7 +38,7 @@ type Manners struct {
 
 	// React takes the place of all that: it is called with each stanza that the
 	// client reads, and may call the client's methods.
-	React func(c *Client, stanza string) `json:"-"`
+	React func(c *Client, stanza string)
 }
 
 // answers returns what the client answers to a message.
@@ -76,13 +76,18 @@ const delayNS = "urn:xmpp:delay"
 var delayStamp = regexp.MustCompile(
 	`<delay xmlns=['"]urn:xmpp:delay['"] from=['"]([^'"]*)['"] stamp=['"](\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)['"]/>`)
 
-// undelayed returns a stanza without its delay stamps, and when each says that it
-// was received first and by whom.
-func undelayed(stanza string) (plain string, stamps []string) {
-	for _, found := range delayStamp.FindAllStringSubmatch(stanza, -1) {
+// undelayed returns a stanza without the delay stamps of a domain, and when each says
+// that it was received first and by whom.
+func undelayed(stanza, domain string) (plain string, stamps []string) {
+	plain = delayStamp.ReplaceAllStringFunc(stanza, func(stamp string) string {
+		found := delayStamp.FindStringSubmatch(stamp)
+		if found[1] != domain {
+			return stamp
+		}
 		stamps = append(stamps, found[2]+" by "+found[1])
-	}
-	return delayStamp.ReplaceAllString(stanza, ""), stamps
+		return ""
+	})
+	return plain, stamps
 }
 
 // attribute returns an attribute of the stanza's outermost element.

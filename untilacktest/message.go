@@ -36,20 +36,21 @@ type Message struct {
 	acted    []string  // what actions said about it
 	last     Event     // where it was seen last
 
-	identity cache.Identity
-	placed   bool        // whether identity is known
-	queued   *connection // which it waits for
-	twin     *Message    // the one before with the same id of the same sender
-	reused   bool        // whether there is another one of its name
-	again    int         // how often it was sent again
-	away     bool        // it came when nobody was online
-	mail     bool        // it became offline mail
-	acked    bool        // a client of the recipient has answered it
-	settled  lifetime    // in which a receipt counted
-	dropped  bool        // an action ended it
-	free     bool        // no server owes it anything: it was not kept, or said to be delivered untracked
-	hurt     bool        // the store has failed on it: rows may be missing or left over
-	ended    bool        // the Keeper said that it is done with it
+	admittedBy *Node // the first that kept it
+	identity   cache.Identity
+	placed     bool        // whether identity is known
+	queued     *connection // which it waits for
+	twin       *Message    // the one before with the same id of the same sender
+	reused     bool        // whether there is another one of its name
+	again      int         // how often it was sent again
+	away       bool        // it came when nobody was online
+	mail       bool        // it became offline mail
+	acked      bool        // a client of the recipient has answered it
+	settled    lifetime    // in which a receipt counted
+	dropped    bool        // an action ended it
+	free       bool        // no server owes it anything: it was not kept, or said to be delivered untracked
+	hurt       bool        // the store has failed on it: rows may be missing or left over
+	ended      bool        // the Keeper said that it is done with it
 
 	firstRead int         // its place among the messages that were read
 	readOn    *connection // where it was read last
@@ -100,6 +101,9 @@ func (w *World) SendStanza(stanza string) *Message {
 	m, err := w.newMessage(stanza)
 	if err != nil {
 		w.fatal("%v", err)
+	}
+	if w.ledger.byStanza[stanza] != nil {
+		w.fatal("untilacktest: the same bytes were sent before; a sender that repeats them calls SendAgain: %s", stanza)
 	}
 	w.ledger.add(m)
 	w.saw(m, m.from, "sends")
@@ -224,10 +228,12 @@ type ledger struct {
 	all      []*Message // unless some are forgotten
 	ended    []*Message // to be forgotten, the first to end first
 	remember int
+	foretold map[cache.Key]bool // acknowledged before it was sent
+	domain   string             // of the delay stamps that nodes make
 }
 
-func newLedger(remember int) ledger {
-	return ledger{byStanza: make(map[string]*Message), byName: make(map[cache.Key]*Message), remember: remember}
+func newLedger(remember int, domain string) ledger {
+	return ledger{byStanza: make(map[string]*Message), byName: make(map[cache.Key]*Message), foretold: make(map[cache.Key]bool), remember: remember, domain: domain}
 }
 
 func (l *ledger) nextID() string { return fmt.Sprint("m", l.count+1) }
@@ -240,6 +246,7 @@ func (l *ledger) add(m *Message) {
 		m.twin, m.reused, twin.reused = twin, true, true
 	}
 	l.byName[m.key()] = m
+	m.acked = l.foretold[m.key()]
 	if l.remember == 0 {
 		l.all = append(l.all, m)
 	}
@@ -247,10 +254,10 @@ func (l *ledger) add(m *Message) {
 
 // of returns the message with those bytes, delay stamps aside.
 func (l *ledger) of(stanza string) (m *Message, stamps []string) {
-	if !strings.Contains(stanza, delayNS) {
-		return l.byStanza[stanza], nil
+	if m := l.byStanza[stanza]; m != nil || !strings.Contains(stanza, delayNS) {
+		return m, nil
 	}
-	plain, stamps := undelayed(stanza)
+	plain, stamps := undelayed(stanza, l.domain)
 	return l.byStanza[plain], stamps
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/untilack/untilack"
 	"github.com/untilack/untilack/actions"
 	"github.com/untilack/untilack/cache"
+	"github.com/untilack/untilack/receipts"
 )
 
 // A Node is one server: a Keeper, and a host that routes messages as RFC 6121 §8.5
@@ -76,7 +77,12 @@ func (w *World) latest() time.Time {
 func (n *Node) start() error {
 	w := n.world
 	config := w.options.Config
-	config.Store, config.Seed = w.store, w.options.Seed+1
+	config.Store, config.Seed = w.store, n.chance.Uint64()
+	if r := config.Redeliver; r != nil && r.Rand == nil {
+		even := *r
+		even.Rand = n.chance.Float64
+		config.Redeliver = &even
+	}
 	w.watch(n, &config)
 	keeper, err := untilack.New(config)
 	if err != nil {
@@ -150,7 +156,7 @@ func (n *Node) ClockJumps(d time.Duration) {
 	n.world.note(n.name, "has its clock set", d.String())
 	n.ahead += d
 	n.jumps++
-	n.world.turned = n.world.turned || d < 0
+	n.world.turned = n.world.turned || d < 0 || len(n.world.nodes) > 1
 	n.ticks = false
 	n.tick()
 }
@@ -276,7 +282,7 @@ func (n *Node) persist(to *connection, m *Message, admission untilack.Admission,
 				m.settled = lifetime{}
 			}
 		}
-		calm = calm && !to.ended && len(m.account.open) == 1 && len(n.jobs) == 0 && len(m.account.unread) == 0 && !m.account.worn
+		calm = calm && !to.ended && len(m.account.open) == 1 && len(n.jobs) == 0 && len(m.account.unread) == 0
 		admission := n.keeper.Persisted(n.now(), to.stream, admission, errs)
 		n.admitted(to, m, admission, calm)
 		n.letGo(m)
@@ -292,6 +298,9 @@ func (w *World) underWay(r actions.Row, n int) {
 
 // admitted carries on with the Keeper's word on a message.
 func (n *Node) admitted(to *connection, m *Message, a untilack.Admission, calm bool) {
+	if !a.Kept && n.mustKeep(m) {
+		n.world.breach("no loss", m, "it is not kept, though nothing speaks against it")
+	}
 	n.keeps(m, a.Kept)
 	m.queued = nil
 	if a.Verdict == untilack.Queue {
@@ -307,7 +316,7 @@ func (n *Node) admitted(to *connection, m *Message, a untilack.Admission, calm b
 		switch {
 		case errors.Is(err, untilack.ErrBusy):
 			m.written--
-			m.queued = to
+			m.queued, m.writtenTo = to, nil
 		case err != nil:
 			m.queued = to
 			to.forget()
@@ -320,8 +329,20 @@ func (n *Node) admitted(to *connection, m *Message, a untilack.Admission, calm b
 	n.settle(m.account)
 }
 
+// mustKeep reports whether there is no reason not to keep a message.
+func (n *Node) mustKeep(m *Message) bool {
+	c := n.world.options.Config
+	free := c.Cache == nil && c.Admit == nil && c.Blocked == nil // of limits and policies
+	asks := m.scan.Kind&receipts.KindRequest != 0 && (m.chat() || m.scan.Type == "normal" || m.scan.Type == "")
+	return free && asks && !m.neverStored() && !m.reused && m.again == 0 && !m.hurt && !m.acked &&
+		!m.account.blocked[cache.Bare(m.from)] && !m.expired(n.world.latest())
+}
+
 // keeps takes note of whether a message is kept.
 func (n *Node) keeps(m *Message, kept bool) {
+	if kept && m.admittedBy == nil {
+		m.admittedBy = n
+	}
 	if kept && !m.kept {
 		m.kept = true
 		m.account.unread = insert(m.account.unread, m)
@@ -367,6 +388,9 @@ func (n *Node) nobody(m *Message) {
 		n.world.saw(m, n.name, "waits for older ones")
 		n.later = append(n.later, m)
 	case err != nil:
+		if n.mustKeep(m) {
+			n.world.breach("no loss", m, "it is refused, though nothing speaks against it: %v", err)
+		}
 		m.free = true
 		n.world.saw(m, n.name, "refuses it: "+err.Error())
 		n.letGo(m)
@@ -394,7 +418,8 @@ func (n *Node) store(m *Message, p cache.Packet) {
 	n.begin(&job{of: m.account, do: act, wait: n.world.store.latency(), limit: n.actionTimeout(), end: func(overran bool) {
 		if overran {
 			outcome, err = actions.Pass, untilack.ErrOverran
-			m.hurt, m.account.worn = true, true
+			m.hurt = true
+			m.account.wears()
 		}
 		err = n.keeper.Taken(n.now(), p, outcome, err)
 		n.world.saw(m, n.name, takenText(err))

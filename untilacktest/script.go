@@ -5,6 +5,7 @@
 package untilacktest
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"strings"
@@ -173,6 +174,7 @@ var verbs = map[string]func(w *World, who, with string) error{
 	"fails":             number(func(w *World, _ string, n int) { w.store.Fails(n) }),
 	"lies":              number(func(w *World, _ string, n int) { w.store.Lies(n) }),
 	"is flaky":          number(func(w *World, _ string, n int) { w.store.Flaky(n) }),
+	"lags":              duration(func(w *World, who string, d time.Duration) { w.Client(who).Lags(d) }),
 	"is slow":           duration(func(w *World, _ string, d time.Duration) { w.store.Slow(d) }),
 	"goes down":         func(w *World, _, _ string) error { w.store.GoesDown(); return nil },
 	"crashes":           nodeDoes(func(n *Node, _ time.Duration) { n.Crashes() }),
@@ -314,7 +316,7 @@ func (s Setup) flakyActions(w *World) []actions.Action {
 	}
 	chance := w.chance("actions")
 	return []actions.Action{
-		actions.Func(func(ctx ctx, p cache.Packet) (actions.Outcome, error) {
+		actions.Func(func(context.Context, cache.Packet) (actions.Outcome, error) {
 			switch n := chance.IntN(2 * s.FlakyActions); {
 			case w.ending:
 			case n < 2:

@@ -121,7 +121,8 @@ func (s *Store) Put(ctx context.Context, rows ...actions.Row) (errs []error) {
 		}
 		m.identity, m.placed = r.Packet.Identity(), true
 		if fails {
-			m.hurt, m.account.worn = true, true
+			m.hurt = true
+			m.account.wears()
 		}
 		if done && m.neverStored() {
 			s.world.breach("never stored", m, "it is put into a store that lasts")
@@ -144,7 +145,7 @@ func (s *Store) Delete(ctx context.Context, ids ...cache.Identity) error {
 	fails, done := s.trouble("Delete")
 	for _, id := range ids {
 		if a := s.world.accounts[id.To]; a != nil && fails {
-			a.worn = true
+			a.wears()
 		}
 		for m := s.world.ledger.named(cache.Key{To: id.To, From: cache.Bare(id.From), ID: id.ID}); m != nil && fails; m = m.twin {
 			m.hurt = true
@@ -161,7 +162,7 @@ func (s *Store) Delete(ctx context.Context, ids ...cache.Identity) error {
 // List lists rows of the store inside.
 func (s *Store) List(ctx context.Context, recipient string, after uint64, limit int) ([]actions.Row, error) {
 	if fails, _ := s.trouble("List"); fails {
-		s.world.account(recipient).worn = true
+		s.world.account(recipient).wears()
 		return nil, ErrStore
 	}
 	return s.inner.List(ctx, recipient, after, limit)

@@ -5,10 +5,15 @@
 package untilacktest
 
 import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/untilack/untilack/actions"
 	"github.com/untilack/untilack/cache"
 )
 
@@ -16,8 +21,9 @@ import (
 // Options.Remember is set.
 func (w *World) Messages() []*Message { return w.ledger.all }
 
-// Lost returns the messages that no client has read and nothing keeps any more,
-// in order.
+// Lost returns the messages that no client has read and nothing keeps any more, be
+// it that they were refused or that an action ended them, in order. Around a server
+// of one's own these are all that were not read.
 func (w *World) Lost() (lost []*Message) {
 	for _, m := range w.ledger.all {
 		if m.read == 0 && !w.kept(m) {
@@ -32,10 +38,11 @@ func (w *World) kept(m *Message) bool {
 	return w.inHand(m) || w.waiting(m.account)[m.waitingName()] != nil || w.store.stands([]*Message{m})[m]
 }
 
-// Duplicated returns the messages that users were shown more than once, in order.
+// Duplicated returns the messages that the user of a client was shown more than once,
+// in order. A client shows what it recognises as a duplicate once: see Message.Read.
 func (w *World) Duplicated() (twice []*Message) {
 	for _, m := range w.ledger.all {
-		if m.shown > 1 {
+		if m.shown > len(m.seenBy) {
 			twice = append(twice, m)
 		}
 	}
@@ -75,6 +82,12 @@ func (w *World) EndsWell() {
 		w.Wait(6 * time.Second)
 		if w.quiet() {
 			break
+		}
+	}
+	w.Wait(time.Minute)
+	for _, a := range w.owners { // of several nodes one may have stored something since the other listed
+		if len(w.nodes) > 1 {
+			w.comeBack(a)
 		}
 	}
 	w.Wait(time.Minute)
@@ -137,21 +150,22 @@ func (w *World) checkEmpty(a *account) {
 	if len(a.unread) > 0 {
 		w.breach("no loss", a.unread[0], "everybody came back, and nobody has read it")
 	}
-	for name, p := range w.waiting(a) {
-		key := cache.Key{To: a.bare, From: cache.Bare(name.sender), ID: name.id}
-		if m := w.ledger.named(key); !m.doubtful() {
-			w.breach("no end", m, "it still waits: %s", p.State)
+	waiting := slices.SortedFunc(maps.Keys(w.waiting(a)), func(x, y waitingName) int {
+		return cmp.Or(cmp.Compare(x.id, y.id), cmp.Compare(x.sender, y.sender), cmp.Compare(x.bytes, y.bytes))
+	})
+	for _, name := range waiting {
+		m := w.ledger.named(cache.Key{To: a.bare, From: cache.Bare(name.sender), ID: name.id})
+		if m == nil || !m.doubtful() {
+			w.breach("no end", m, "a message with id %s still waits", name.id)
 		}
 	}
-	var mine []*Message
-	for _, m := range w.ledger.all {
-		if m.account == a {
-			mine = append(mine, m)
+	for row, err := range actions.All(context.Background(), w.store.inner, a.bare) {
+		if err != nil {
+			w.fatal("untilacktest: the store does not answer: %v", err)
+			return
 		}
-	}
-	for m, stands := range w.store.stands(mine) {
-		if stands && !m.doubtful() {
-			w.breach("no end", m, "it still stands in the store")
+		if m, _ := w.ledger.of(string(row.Packet.Stanza)); m == nil || !m.doubtful() {
+			w.breach("no end", m, "a row with id %s still stands in the store", row.Packet.Key.ID)
 		}
 	}
 }
@@ -168,8 +182,20 @@ func (c *Client) Got(want ...*Message) {
 		w.tb.Helper()
 	}
 	if !slices.Equal(c.inbox, want) {
-		w.fatal("%s has read\n\t%s\nwant\n\t%s\n%s", c, names(c.inbox), names(want), w.trace.table(40))
+		w.fatal("%s has read\n\t%s\nwant\n\t%s\n%s%s", c, names(c.inbox), names(want), c.missing(want), w.trace.table(40))
 	}
+}
+
+// missing tells of the wanted messages that the client has not read where they were
+// seen last.
+func (c *Client) missing(want []*Message) string {
+	var text strings.Builder
+	for _, m := range want {
+		if !slices.Contains(c.inbox, m) {
+			fmt.Fprintf(&text, "last seen: %s\n", m.last)
+		}
+	}
+	return text.String()
 }
 
 // Inbox returns the messages that the client has read, in order, each copy counted.

@@ -55,7 +55,7 @@ func (w *World) isOwnStore(s actions.Putter) bool {
 	if s == nil {
 		return true
 	}
-	return reflect.TypeOf(s).Comparable() && any(s) == any(w.options.Store)
+	return reflect.TypeOf(s).Comparable() && any(s) == any(w.store.inner)
 }
 
 // nameOf returns how an action is called: what its String method says, or its type.
@@ -87,7 +87,7 @@ func (w *World) acted(name string, p cache.Packet, o actions.Outcome, err error)
 		w.checkDrop(name, m, p)
 		m.dropped = true
 	default: // asks for time: others may be stored meanwhile
-		m.account.worn = true
+		m.account.wears()
 	}
 	did := name + ": " + o.String()
 	if n := len(m.acted); n == 0 || m.acted[n-1] != did {
@@ -163,6 +163,9 @@ func (w *World) said(by *account, stanza string) {
 	}
 	for id := range scan.Received() {
 		key := cache.Key{To: by.bare, From: cache.Bare(scan.To.String()), ID: id.String()}
+		if w.ledger.named(key) == nil {
+			w.ledger.foretold[key] = true
+		}
 		for m := w.ledger.named(key); m != nil; m = m.twin {
 			m.acked = true
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,9 +35,13 @@ type Options struct {
 	Config untilack.Config
 
 	// Store is the store that is put to the test: Config.Store, inside of one that
-	// fails when it is told to. With several nodes they share it.
+	// fails when it is told to. With several nodes they share it. It must be empty.
 	// Default: an actions.MemStore that is taken for one that outlives a crash.
 	Store actions.Store
+
+	// OpenStore takes the place of Store for one that needs a clock: now is that of
+	// the World.
+	OpenStore func(now func() time.Time) actions.Store
 
 	// Volatile says that the default store is one that is lost in a crash.
 	Volatile bool
@@ -95,10 +100,9 @@ type World struct {
 	accounts map[string]*account
 	owners   []*account // the accounts, in order
 	turned   bool       // whether a clock was ever set back
-	checks   int
-	ending   bool // whether all faults are over
-	reads    int  // messages that were read
-	copies   int  // all that was read
+	ending   bool       // whether all faults are over
+	reads    int        // messages that were read
+	copies   int        // all that was read
 	actions  []actions.Action
 	live     *live // the user's own server, if there is one
 }
@@ -126,7 +130,7 @@ func newWorld(t testing.TB, o *Options) *World {
 	setDefault(&w.options.Latency, DefaultLatency)
 	setDefault(&w.options.StoreLatency, DefaultStoreLatency)
 	setDefault(&w.options.Config.Domain, DefaultDomain)
-	w.ledger = newLedger(w.options.Remember)
+	w.ledger = newLedger(w.options.Remember, w.options.Config.Domain)
 	return w
 }
 
@@ -139,11 +143,14 @@ func setDefault[T comparable](field *T, value T) {
 
 // start makes the store and the nodes.
 func (w *World) start() error {
-	inner := w.options.Store
-	if inner == nil {
-		inner = actions.NewMemStore(&actions.MemStoreOptions{Now: w.latest})
+	inner, own := w.options.Store, false
+	switch {
+	case w.options.OpenStore != nil:
+		inner = w.options.OpenStore(w.latest)
+	case inner == nil:
+		inner, own = actions.NewMemStore(&actions.MemStoreOptions{Now: w.latest}), true
 	}
-	lasting := actions.Lasting(inner) || w.options.Store == nil && !w.options.Volatile
+	lasting := actions.Lasting(inner) || own && !w.options.Volatile
 	w.store = &Store{world: w, inner: inner, lasting: lasting, chance: w.chance("store")}
 	for i := range w.options.Nodes {
 		n := &Node{world: w, name: fmt.Sprint("node", i+1)}
@@ -167,17 +174,31 @@ func (w *World) chance(name string) *rand.Rand {
 // Now returns the World's time.
 func (w *World) Now() time.Time { return dawn.Add(w.now) }
 
-// Store returns the World's store, to let it fail.
-func (w *World) Store() *Store { return w.store }
+// Store returns the World's store, to let it fail. Around a server of one's own
+// there is none.
+func (w *World) Store() *Store {
+	if w.live != nil {
+		w.fatal("untilacktest: the store is the server's own")
+	}
+	return w.store
+}
 
-// Node returns the n-th server, from 0.
-func (w *World) Node(n int) *Node { return w.nodes[n] }
+// Node returns the n-th server, from 0. Around a server of one's own there is none.
+func (w *World) Node(n int) *Node {
+	if n < 0 || n >= len(w.nodes) {
+		w.fatal("untilacktest: there are %d nodes, and none has the number %d", len(w.nodes), n)
+	}
+	return w.nodes[n]
+}
 
 // Client returns the client of a full address, such as
 // "juliet@capulet.example/phone". It is offline until it logs in.
 func (w *World) Client(address string) *Client {
 	if c, known := w.clients[address]; known {
 		return c
+	}
+	if _, resource, full := strings.Cut(address, "/"); !full || resource == "" {
+		w.fatal("untilacktest: %q is no full address", address)
 	}
 	c := &Client{world: w, address: address, account: w.account(cache.Bare(address)), chance: w.chance(address)}
 	w.clients[address] = c
@@ -243,7 +264,8 @@ type account struct {
 	blocked map[string]bool
 
 	unread []*Message // kept by a server, and not known to have come to an end
-	worn   bool       // whether the store or a clock has failed it: messages may change places
+	worn   bool       // whether the store has ever failed it: what is delivered first may have been stored
+	mixed  bool       // whether it has failed something that is on its way yet: messages may change places
 	debt   int        // events since the last check
 }
 
@@ -256,6 +278,9 @@ func (w *World) account(bare string) *account {
 	w.owners = append(w.owners, a)
 	return a
 }
+
+// wears takes note that the store failed the account, or something took too long.
+func (a *account) wears() { a.worn, a.mixed = true, true }
 
 // best returns the connection that messages to the bare address go to (RFC 6121
 // §8.5.2.1).
