@@ -26,7 +26,7 @@ type Message struct {
 	scan     receipts.Message
 
 	received time.Time // when a node got it, by that node's clock
-	first    time.Time // when a node got it for the first time
+	first    time.Time // when a Keeper got it for the first time
 	kept     bool      // a node said that it keeps it
 	written  int       // copies that were written
 	read     int       // copies that a client of the recipient has read

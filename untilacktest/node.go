@@ -173,14 +173,13 @@ func (n *Node) take(m *Message) {
 		q.waiting = append(q.waiting, m)
 		return
 	}
-	m.reaches(n)
+	m.received = n.now()
 	n.held[key] = &queue{inHand: m}
 	n.hand(m)
 }
 
-// reaches takes note of when a node got the message.
-func (m *Message) reaches(n *Node) {
-	m.received = n.now()
+// reaches takes note of when a node's Keeper got the message.
+func (m *Message) reaches() {
 	if m.first.IsZero() {
 		m.first = m.received
 	}
@@ -198,7 +197,7 @@ func (n *Node) letGo(m *Message) {
 		return
 	}
 	q.inHand, q.waiting = q.waiting[0], q.waiting[1:]
-	q.inHand.reaches(n)
+	q.inHand.received = n.now()
 	n.hand(q.inHand)
 }
 
@@ -244,7 +243,8 @@ func (n *Node) toOthers(first *connection, m *Message) {
 
 // offer tells the Keeper that a message is about to be written.
 func (n *Node) offer(to *connection, m *Message) {
-	m.reaches(n)
+	m.received = n.now()
+	m.reaches()
 	calm := n.calm(to, m)
 	admission := n.keeper.Outgoing(n.now(), to.stream, []byte(m.stanza))
 	n.world.saw(m, n.name, "offers to connection "+fmt.Sprint(to.number)+": "+admission.Verdict.String())
@@ -382,6 +382,7 @@ func (n *Node) write(to *connection, stanza string, then func(error)) {
 // nobody gives a message to the Keeper for which no stream is there.
 func (n *Node) nobody(m *Message) {
 	m.away = true
+	m.reaches()
 	p, online, err := n.keeper.Away(m.received, []byte(m.stanza))
 	switch {
 	case errors.Is(err, untilack.ErrLater):
