@@ -92,6 +92,13 @@ func (c *connection) write(stanza string, then func(error)) {
 	switch {
 	case c.ended, c.lost && c.client.chance.IntN(2) == 0:
 		then(errBroken)
+	case c.writing != nil: // in its turn
+		block := c.writing
+		before := block.then
+		block.then = func(err error) {
+			before(err)
+			c.write(stanza, then)
+		}
 	case c.busy:
 		then(untilack.ErrBusy)
 	case c.stalled:
