@@ -245,6 +245,7 @@ func (n *Node) toOthers(first *connection, m *Message) {
 func (n *Node) offer(to *connection, m *Message) {
 	m.received = n.now()
 	m.reaches()
+	m.account.came++
 	calm := n.calm(to, m)
 	admission := n.keeper.Outgoing(n.now(), to.stream, []byte(m.stanza))
 	n.world.saw(m, n.name, "offers to connection "+fmt.Sprint(to.number)+": "+admission.Verdict.String())
@@ -260,6 +261,7 @@ func (n *Node) offer(to *connection, m *Message) {
 // persist puts an admission's rows, and tells the Keeper.
 func (n *Node) persist(to *connection, m *Message, admission untilack.Admission, calm bool) {
 	var errs []error
+	came := m.account.came
 	for _, r := range admission.Rows {
 		n.world.underWay(r, 1)
 	}
@@ -282,7 +284,7 @@ func (n *Node) persist(to *connection, m *Message, admission untilack.Admission,
 				m.settled = lifetime{}
 			}
 		}
-		calm = calm && !to.ended && len(m.account.open) == 1 && len(n.jobs) == 0 && len(m.account.unread) == 0
+		calm = calm && m.account.came == came && !to.ended && len(m.account.open) == 1 && len(n.jobs) == 0 && len(m.account.unread) == 0
 		admission := n.keeper.Persisted(n.now(), to.stream, admission, errs)
 		n.admitted(to, m, admission, calm)
 		n.letGo(m)

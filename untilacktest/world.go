@@ -266,6 +266,7 @@ type account struct {
 	unread []*Message // kept by a server, and not known to have come to an end
 	worn   bool       // whether the store has ever failed it: what is delivered first may have been stored
 	mixed  bool       // whether it has failed something that is on its way yet: messages may change places
+	came   int        // messages that a Keeper was offered
 	debt   int        // events since the last check
 }
 
