@@ -272,8 +272,9 @@ func (a *account) rereadLeft() {
 	}
 }
 
-// readOn has the rows read that were added behind those read so far.
-func (a *account) readOn() { a.rows.more, a.rows.grown = true, true }
+// readOn has the rows read that were added behind those read so far. A store that took
+// them can be read again, too.
+func (a *account) readOn() { a.rows.more, a.rows.grown, a.rows.failed = true, true, false }
 
 // firstReceived returns now, or a little later for messages of one instant: the
 // order of first receipt is the order of every redelivery.
