@@ -228,7 +228,7 @@ func (c *Client) pause(did string, paused bool) {
 	if conn == nil || conn.ended || conn.paused == paused {
 		return
 	}
-	conn.paused = paused
+	conn.paused, conn.slept = paused, true
 	c.world.paused(conn)
 }
 

@@ -26,6 +26,7 @@ type connection struct {
 	down, up  lane
 	stalled   bool // what the server writes does not get into it
 	busy      bool // the server's own queue before it is full
+	slept     bool // whether it was ever paused: nobody waits for what it has
 	paused    bool // the server holds back what it writes
 	available bool
 	priority  int

@@ -348,7 +348,7 @@ func (w *World) checkOrder(to *connection, m *Message) {
 // before another one, and had it before the other one came.
 func (m *Message) inFlight(newer *connection) bool {
 	old := m.writtenTo
-	return old != nil && old != newer && !old.ended && !old.paused && old.available && m.writtenAt < newer.openedAt && !m.over()
+	return old != nil && old != newer && !old.ended && !old.slept && old.available && m.writtenAt < newer.openedAt && !m.over()
 }
 
 // elsewhere reports whether a message waits for another connection.
