@@ -384,8 +384,10 @@ func (n *Node) write(to *connection, stanza string, then func(error)) {
 // nobody gives a message to the Keeper for which no stream is there.
 func (n *Node) nobody(m *Message) {
 	m.away = true
-	m.reaches()
 	p, online, err := n.keeper.Away(m.received, []byte(m.stanza))
+	if !errors.Is(err, untilack.ErrLater) {
+		m.reaches()
+	}
 	switch {
 	case errors.Is(err, untilack.ErrLater):
 		n.world.saw(m, n.name, "waits for older ones")
