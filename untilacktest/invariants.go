@@ -5,6 +5,7 @@
 package untilacktest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -248,13 +249,23 @@ func (w *World) checkRoute(to *connection, m *Message) {
 // checkEnd checks that a message has not come to an end.
 func (w *World) checkEnd(to *connection, m *Message) {
 	switch {
-	case m.settled == to.node.lifetime() && m.again == 0:
+	case m.settled == to.node.lifetime() && m.again == 0 && !w.landedLate(m):
 		w.breach("one winner", m, "it is written again after its receipt has settled it")
 	case m.again == 0 && m.expired(to.node.now().Add(-time.Millisecond)): // those of one instant count as received one after the other
 		w.breach("expired", m, "it is delivered after its time")
 	case m.floods > w.mostFloods(m):
 		w.breach("bounded", m, "it was read %d times, without a fault in between for %d of them, and comes again", m.read, m.floods)
 	}
+}
+
+// landedLate reports whether a row may have come into the store after the last call
+// that would have deleted it, and is read when the node has forgotten the message.
+func (w *World) landedLate(m *Message) bool {
+	remembered := 15 * time.Minute
+	if o := w.options.Config.Cache; o != nil {
+		remembered = cmp.Or(max(o.TombstoneAge, 0), remembered)
+	}
+	return m.hurt && w.now-m.settledAt > remembered
 }
 
 // mostFloods returns how many copies of a message clients may read though nothing

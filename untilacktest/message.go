@@ -47,10 +47,11 @@ type Message struct {
 	mail       bool        // it became offline mail
 	acked      bool        // a client of the recipient has answered it
 	settled    lifetime    // in which a receipt counted
-	dropped    bool        // an action ended it
-	free       bool        // no server owes it anything: it was not kept, or said to be delivered untracked
-	hurt       bool        // the store has failed on it: rows may be missing or left over
-	ended      bool        // the Keeper said that it is done with it
+	settledAt  time.Duration
+	dropped    bool // an action ended it
+	free       bool // no server owes it anything: it was not kept, or said to be delivered untracked
+	hurt       bool // the store has failed on it: rows may be missing or left over
+	ended      bool // the Keeper said that it is done with it
 
 	firstRead int         // its place among the messages that were read
 	readOn    *connection // where it was read last
@@ -265,20 +266,33 @@ func (l *ledger) of(stanza string) (m *Message, stamps []string) {
 func (l *ledger) named(key cache.Key) *Message { return l.byName[key] }
 
 // end takes note that a message came to its end, and forgets older ones.
-func (l *ledger) end(m *Message) {
+func (w *World) end(m *Message) {
+	l := &w.ledger
 	if l.remember == 0 || m.ended {
 		return
 	}
 	m.ended = true
 	l.ended = append(l.ended, m)
-	if len(l.ended) < 2*l.remember {
-		return
+	if len(l.ended) >= 2*l.remember {
+		old := l.ended[:l.remember]
+		l.ended = append([]*Message(nil), l.ended[l.remember:]...)
+		w.forget(old)
 	}
-	for _, old := range l.ended[:l.remember] {
-		delete(l.byStanza, old.stanza)
-		if l.byName[old.key()] == old {
-			delete(l.byName, old.key())
+}
+
+// forget forgets messages, but for those whose row stands: a call of the store failed,
+// and the node crashed before it could call again. Such a message may come once more.
+func (w *World) forget(old []*Message) {
+	l := &w.ledger
+	stands := w.store.stands(old)
+	for _, m := range old {
+		if stands[m] {
+			l.ended = append(l.ended, m)
+			continue
+		}
+		delete(l.byStanza, m.stanza)
+		if l.byName[m.key()] == m {
+			delete(l.byName, m.key())
 		}
 	}
-	l.ended = append([]*Message(nil), l.ended[l.remember:]...)
 }

@@ -124,19 +124,19 @@ func (w *World) told(n *Node, e untilack.Event) {
 			if !m.acked {
 				w.breach("only the recipient settles", m, "it is settled, and its recipient has not acknowledged it")
 			}
-			m.settled = n.lifetime()
-			w.ledger.end(m)
+			m.settled, m.settledAt = n.lifetime(), w.now
+			w.end(m)
 		case untilack.StoreFailed: // delivered all the same
 			m.free = m.free || w.options.Config.PersistAfter == 0
 		case untilack.Expired:
 			m.dropped = m.dropped || m.expired(n.now())
-			w.ledger.end(m)
+			w.end(m)
 		case untilack.Acted:
 			if m.dropped {
-				w.ledger.end(m)
+				w.end(m)
 			}
 		case untilack.Finished, untilack.Unconfirmed, untilack.Purged:
-			w.ledger.end(m)
+			w.end(m)
 		}
 	}
 }
