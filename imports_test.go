@@ -86,7 +86,7 @@ func isPrefix(path, dependency string) bool {
 	case "mellium":
 		return strings.HasPrefix(dependency, "mellium.im/")
 	case "github":
-		return strings.HasPrefix(dependency, "github.com/") && !strings.HasPrefix(dependency, module+"/internal/wheel")
+		return strings.HasPrefix(dependency, "github.com/") && !strings.HasPrefix(dependency, module+"/internal/")
 	}
 	return false
 }

@@ -5,111 +5,147 @@
 package cache_test
 
 import (
-	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/untilack/untilack/cache"
 )
 
-// A sample is the packets of a benchmark: keys of two addresses of 24 bytes and an id
-// of 36, stanzas of 400. They are used in a circle.
+// A sample writes the packets of a benchmark, one after the other into the same bytes:
+// keys of two addresses of 24 bytes and an id of 36, stanzas of 400 that contain them.
 type sample struct {
-	packets []cache.Packet
+	recipients int
+	bytes      []byte
 }
 
-// newSample returns so many packets that none is put again while it waits, or is
-// remembered.
-func newSample(waiting int) sample {
-	recipients := max(1, waiting/100)
-	packets := make([]cache.Packet, waiting+100_000)
-	for i := range packets {
-		packets[i] = cache.Packet{
-			Key: cache.Key{
-				To:   fmt.Sprintf("%08d@montague.example", i%recipients),
-				From: fmt.Sprintf("%08d@capulet.examples/h", i%1000)[:24],
-				ID:   fmt.Sprintf("%036d", i),
-			},
-			Stanza: make([]byte, 400),
-		}
+const (
+	template = "<message to='00000000@montague.exampl' from='00000000@capulet.example' id='00000000-0000-0000-0000-000000000000' type='chat'>"
+	toAt     = len("<message to='")
+	fromAt   = toAt + 24 + len("' from='")
+	idAt     = fromAt + 24 + len("' id='")
+)
+
+func newSample(waiting int) *sample {
+	stanza := []byte(template)
+	for len(stanza) < 400 {
+		stanza = append(stanza, 'x')
 	}
-	return sample{packets}
+	return &sample{max(1, min(waiting/10, 100_000)), stanza}
 }
 
-func (s sample) packet(i int) *cache.Packet { return &s.packets[i%len(s.packets)] }
+// packet returns the packet with a number, until the next call.
+func (s *sample) packet(i int) cache.Packet {
+	s.number(toAt, i%s.recipients)
+	s.number(fromAt, i/s.recipients%4)
+	s.number(idAt, i)
+	cut := func(at, size int) string { return unsafe.String(&s.bytes[at], size) }
+	return cache.Packet{Key: cache.Key{To: cut(toAt, 24), From: cut(fromAt, 24), ID: cut(idAt, 36)}, Stanza: s.bytes}
+}
 
-var sizes = []int{1_000, 100_000, 1_000_000}
+func (s *sample) number(at, n int) {
+	for i := range 8 {
+		s.bytes[at+i] = '0' + byte(n>>(28-4*i)&15)
+	}
+}
 
-// unlimited is for benchmarks that hold more than the defaults allow.
-var unlimited = &cache.Options{Limits: cache.Limits{RecipientPackets: -1, RecipientBytes: -1, PairPackets: -1, Bytes: -1}}
+var sizes = []int{1_000, 10_000, 100_000, 1_000_000}
 
-// One packet is put and delivered, and the one before all others is settled, while so
-// many wait.
-func BenchmarkPutSettle(b *testing.B) { benchmarkPutSettle(b, unlimited) }
+// unlimited lifts the bounds that a benchmark would meet.
+var unlimited = &cache.Options{Limits: cache.Limits{RecipientPackets: -1, RecipientBytes: -1, PairPackets: -1, Bytes: -1}, WithoutStanza: true}
 
-// The same without tombstones.
+// BenchmarkNothing is what the other benchmarks cost without a cache.
+func BenchmarkNothing(b *testing.B) {
+	puts, settles := newSample(1_000_000), newSample(1_000_000)
+	sum := 0
+	for i := 0; b.Loop(); i++ {
+		p, q := puts.packet(i), settles.packet(i)
+		sum += len(p.Key.ID) + len(q.Key.ID)
+	}
+}
+
+func BenchmarkPutSettle(b *testing.B) { benchmarkPutSettle(b, unlimited, false) }
+
+// BenchmarkPutDeliverSettle is the same, with the note of a copy.
+func BenchmarkPutDeliverSettle(b *testing.B) { benchmarkPutSettle(b, unlimited, true) }
+
+// BenchmarkPutSettleForget remembers no packet that is finished.
 func BenchmarkPutSettleForget(b *testing.B) {
 	o := *unlimited
 	o.Tombstones = -1
-	benchmarkPutSettle(b, &o)
+	benchmarkPutSettle(b, &o, false)
 }
 
-func benchmarkPutSettle(b *testing.B, o *cache.Options) {
+func benchmarkPutSettle(b *testing.B, o *cache.Options, deliver bool) {
 	for _, waiting := range sizes {
 		b.Run(strconv.Itoa(waiting), func(b *testing.B) {
-			s := newSample(waiting)
+			puts, settles := newSample(waiting), newSample(waiting)
 			c := cache.New(o)
 			now := start
 			put := func(i int) {
-				r, err := c.Put(now, *s.packet(i), ackWait)
+				r, err := c.Put(now, puts.packet(i), ackWait)
 				if err != nil {
 					b.Fatal(err)
 				}
-				c.Deliver(r, cache.Copy{Resource: throne, Stream: 1})
+				if deliver {
+					c.Deliver(r, cache.Copy{Resource: throne, Stream: 1})
+				}
 			}
-			for i := range waiting {
-				put(i)
-			}
-			i := waiting
-			b.ReportAllocs()
-			for b.Loop() {
-				put(i)
-				k := &s.packet(i - waiting).Key
+			settle := func(i int) {
+				k := settles.packet(i).Key
 				if c.Settle(now, cache.Receipt{To: k.To, Resource: throne, From: k.From, ID: k.ID}).Verdict != cache.Settled {
 					b.Fatal("not settled")
 				}
-				now = now.Add(time.Microsecond)
+			}
+			i := 0
+			for ; i < waiting; i++ {
+				put(i)
+			}
+			for end := i + 100_000; i < end; i++ { // the steady state, tombstones included
+				put(i)
+				settle(i - waiting)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				put(i)
+				settle(i - waiting)
+				now = now.Add(10 * time.Second / time.Duration(waiting))
 				i++
 			}
 		})
 	}
 }
 
-// The obvious way: a map, a mutex, and a timer for each packet.
+// BenchmarkPutSettleMapAfterFunc does the same with a map and a timer of the runtime
+// for each packet: no tombstones, no order, no limits, and no copy of the stanza.
 func BenchmarkPutSettleMapAfterFunc(b *testing.B) {
 	for _, waiting := range sizes {
 		b.Run(strconv.Itoa(waiting), func(b *testing.B) {
 			type pending struct {
-				packet *cache.Packet
+				stanza []byte
 				timer  *time.Timer
 			}
-			s := newSample(waiting)
+			puts, settles := newSample(waiting), newSample(waiting)
+			key := func(p cache.Packet) string { return unsafe.String(unsafe.StringData(p.Key.To), idAt+36-toAt) }
 			var mu sync.Mutex
-			m := make(map[cache.Key]pending)
+			m := make(map[string]pending)
 			put := func(i int) {
-				p := s.packet(i)
+				p := puts.packet(i)
+				k := strings.Clone(key(p))
 				timer := time.AfterFunc(time.Hour, func() {
 					mu.Lock()
-					delete(m, p.Key)
+					delete(m, k)
 					mu.Unlock()
 				})
 				mu.Lock()
-				m[p.Key] = pending{p, timer}
+				m[k] = pending{p.Stanza, timer}
 				mu.Unlock()
 			}
-			settle := func(k cache.Key) {
+			settle := func(i int) {
+				k := key(settles.packet(i))
 				mu.Lock()
 				p, ok := m[k]
 				delete(m, k)
@@ -118,14 +154,14 @@ func BenchmarkPutSettleMapAfterFunc(b *testing.B) {
 					b.Fatal("not settled")
 				}
 			}
-			for i := range waiting {
+			i := 0
+			for ; i < waiting; i++ {
 				put(i)
 			}
-			i := waiting
 			b.ReportAllocs()
 			for b.Loop() {
 				put(i)
-				settle(s.packet(i - waiting).Key)
+				settle(i - waiting)
 				i++
 			}
 			b.StopTimer()
@@ -145,7 +181,7 @@ func BenchmarkDue(b *testing.B) {
 		b.StopTimer()
 		c := cache.New(unlimited)
 		for i := range waiting {
-			if _, err := c.Put(start, *s.packet(i), ackWait); err != nil {
+			if _, err := c.Put(start, s.packet(i), ackWait); err != nil {
 				b.Fatal(err)
 			}
 		}

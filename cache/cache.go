@@ -20,6 +20,7 @@ package cache
 
 import (
 	"hash/maphash"
+	"math"
 	"sync/atomic"
 	"time"
 )
@@ -27,13 +28,15 @@ import (
 // A PacketCache holds packets that wait for a receipt, and for a while what is
 // needed to recognise a receipt for one that waits no more (a tombstone).
 type PacketCache struct {
+	hasher
 	limits Limits
 	tick   time.Duration
+	brief  bool // settlements come without a stanza
 
 	origin  atomic.Pointer[time.Time] // the first time that was heard of
-	seq     atomic.Uint64             // of the last packet that was put
-	packets budget
-	bytes   budget
+	swept   atomic.Int64              // when old tombstones were forgotten last, since then
+	trimmed atomic.Int64              // when memory was given up last
+	budget  budget
 	graves  graveyard
 	shards  [shardCount]shard
 }
@@ -42,28 +45,80 @@ type PacketCache struct {
 func New(o *Options) *PacketCache {
 	options := o.withDefaults()
 	c := &PacketCache{
+		hasher: hasher{maphash.MakeSeed(), math.MaxUint64},
 		limits: options.Limits,
 		tick:   options.Tick,
+		brief:  options.WithoutStanza,
 	}
-	c.packets.limit = int64(options.Limits.Packets)
-	c.bytes.limit = options.Limits.Bytes
-	c.graves.init(options.Tombstones, options.TombstoneAge)
-	seed := maphash.MakeSeed()
+	c.budget.packets.limit = int64(options.Limits.Packets)
+	c.budget.bytes.limit = options.Limits.Bytes
 	for i := range c.shards {
-		c.shards[i].init(seed)
+		c.shards[i].wake.Store(noDeadline)
 	}
+	c.graves.space, c.graves.age = int64(options.Tombstones)*graveWeight, options.TombstoneAge
 	return c
 }
 
 // Len returns the number of packets that wait, those that are taken included.
-func (c *PacketCache) Len() int { return int(c.packets.used.Load()) }
+func (c *PacketCache) Len() int { return int(c.budget.packets.used.Load()) }
 
-// start returns the origin of the cache's time, which is the first time that it was
-// told of.
-func (c *PacketCache) start(now time.Time) time.Time {
+// since returns how long after the cache's origin a time is, which is the first time
+// that it was told of.
+func (c *PacketCache) since(now time.Time) time.Duration {
 	if origin := c.origin.Load(); origin != nil {
-		return *origin
+		return now.Sub(*origin)
 	}
-	c.origin.CompareAndSwap(nil, &now)
-	return *c.origin.Load()
+	c.begin(now)
+	return now.Sub(*c.origin.Load())
+}
+
+func (c *PacketCache) begin(now time.Time) { c.origin.CompareAndSwap(nil, &now) }
+
+// after returns the time that lies so long after since.
+func after(since, wait time.Duration) time.Duration {
+	if deadline := since + wait; deadline >= since {
+		return deadline
+	}
+	return math.MaxInt64
+}
+
+// How often old tombstones are forgotten, and memory that is not needed any more is
+// given up.
+const (
+	sweepAfter = time.Second
+	trimAfter  = 10 * time.Second
+)
+
+// tidy does now and then what need not be done at each call.
+func (c *PacketCache) tidy(since time.Duration) {
+	if passed(&c.swept, since, sweepAfter) {
+		c.eachShard(func(s *shard) { s.expire(&c.graves, since, sweepStep) })
+	}
+	if passed(&c.trimmed, since, trimAfter) {
+		c.eachShard((*shard).trim)
+	}
+}
+
+// passed reports whether so much time has passed since it last said so.
+func passed(last *atomic.Int64, since, wait time.Duration) bool {
+	was := last.Load()
+	return (int64(since)-was >= int64(wait) || int64(since) < was) && last.CompareAndSwap(was, int64(since))
+}
+
+// eachShard calls f for each shard, which is locked.
+func (c *PacketCache) eachShard(f func(*shard)) {
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		f(s)
+		s.mu.Unlock()
+	}
+}
+
+// trim gives up memory that is not needed any more.
+func (s *shard) trim() {
+	s.accounts.trim()
+	s.numbers.trim()
+	s.graves.trim()
+	s.arena.Trim()
 }

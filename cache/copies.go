@@ -4,47 +4,40 @@
 
 package cache
 
-import "slices"
+import (
+	"unsafe"
+
+	"github.com/untilack/untilack/internal/arena"
+)
 
 // maxCopies bounds what is noted about one packet: a sender may have it delivered
 // again as often as it likes.
 const maxCopies = 64
 
-// orders are the places of a packet's copies in the order of all deliveries.
-// The first has a field of its own because mostly there is no other.
-type orders struct {
-	first uint64
-	more  []uint64
+// A delivery is a Copy as it lies in the arena, with its resource behind it. Those of
+// a packet are a list, the oldest first.
+type delivery struct {
+	stream, mark uint64
+	order        uint64 // its place in the order of all deliveries
+	next         arena.Ref
+	size         uint32 // of the resource
+	acked        bool
 }
 
-// at returns the place of the copy with this index.
-func (o *orders) at(i int) uint64 {
-	if i == 0 {
-		return o.first
-	}
-	return o.more[i-1]
+const deliverySize = unsafe.Sizeof(delivery{})
+
+func (s *shard) delivery(ref arena.Ref) *delivery { return (*delivery)(s.arena.At(ref)) }
+
+// resource returns the resource, which must not be handed out.
+func (d *delivery) resource() string {
+	return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(d), deliverySize)), d.size)
 }
 
-// add adds the place of the last of n copies.
-func (o *orders) add(n int, order uint64) {
-	if n == 1 {
-		o.first = order
-		return
-	}
-	o.more = append(o.more, order)
-}
-
-// remove removes the place of the copy with this index.
-func (o *orders) remove(i int) {
-	switch {
-	case i > 0:
-		o.more = slices.Delete(o.more, i-1, i)
-	case len(o.more) > 0:
-		o.first = o.more[0]
-		o.more = slices.Delete(o.more, 0, 1)
-	default:
-		o.first = 0
-	}
+// next returns the delivery at ref and the one after it: a loop over a packet's
+// deliveries runs while ref is not 0.
+func (s *shard) next(ref arena.Ref) (*delivery, arena.Ref) {
+	d := s.delivery(ref)
+	return d, d.next
 }
 
 // Deliver notes that a copy of the packet is about to go to a stream, and reports
@@ -58,17 +51,64 @@ func (o *orders) remove(i int) {
 func (c *PacketCache) Deliver(r Ref, copy Copy) bool {
 	s, e := c.lock(r)
 	defer s.mu.Unlock()
-	if !e.here() || e.late {
+	if !e.here() || e.flags&late != 0 {
 		return false
 	}
-	if len(e.packet.Copies) >= maxCopies {
-		e.removeCopy(max(0, slices.IndexFunc(e.packet.Copies, isAcked)))
-	}
-	copy.Acked = false
+	s.forgetOldest(e.record)
 	s.deliveries++
-	e.packet.Copies = append(e.packet.Copies, copy)
-	e.orders.add(len(e.packet.Copies), s.deliveries)
+	s.addDelivery(e.record, &copy, s.deliveries)
 	return true
+}
+
+// addDelivery adds a delivery as the last of a record.
+func (s *shard) addDelivery(e *record, c *Copy, order uint64) {
+	ref := s.arena.Alloc(int(deliverySize) + len(c.Resource))
+	d := s.delivery(ref)
+	*d = delivery{stream: c.Stream, mark: c.Mark, order: order, size: uint32(len(c.Resource))}
+	copy(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(d), deliverySize)), d.size), c.Resource)
+	last := &e.copies
+	for *last != 0 {
+		last = &s.delivery(*last).next
+	}
+	*last = ref
+}
+
+// forgetOldest makes room for one more delivery if there are too many.
+func (s *shard) forgetOldest(e *record) {
+	count, oldest := 0, arena.Ref(0)
+	for ref := e.copies; ref != 0; {
+		d, next := s.next(ref)
+		if count++; oldest == 0 && d.acked {
+			oldest = ref
+		}
+		ref = next
+	}
+	if count >= maxCopies {
+		if oldest == 0 {
+			oldest = e.copies
+		}
+		s.removeDelivery(e, oldest)
+	}
+}
+
+// removeDelivery forgets a delivery.
+func (s *shard) removeDelivery(e *record, ref arena.Ref) {
+	link := &e.copies
+	for *link != ref {
+		link = &s.delivery(*link).next
+	}
+	*link = s.delivery(ref).next
+	s.arena.Free(ref)
+}
+
+// freeDeliveries forgets all of a record.
+func (s *shard) freeDeliveries(e *record) {
+	for ref := e.copies; ref != 0; {
+		_, next := s.next(ref)
+		s.arena.Free(ref)
+		ref = next
+	}
+	e.copies = 0
 }
 
 // Undeliver takes back the note of the last copy on a stream that no receipt has
@@ -77,46 +117,59 @@ func (c *PacketCache) Deliver(r Ref, copy Copy) bool {
 func (c *PacketCache) Undeliver(r Ref, stream uint64) bool {
 	s, e := c.lock(r)
 	defer s.mu.Unlock()
-	if e == nil {
+	if e.record == nil {
 		return false
 	}
-	for i := len(e.packet.Copies) - 1; i >= 0; i-- {
-		if copy := e.packet.Copies[i]; copy.Stream == stream && !copy.Acked {
-			e.removeCopy(i)
-			if e.state == tombstone {
-				c.graves.sort(e)
-			}
-			return true
+	last := arena.Ref(0)
+	for ref := e.copies; ref != 0; {
+		d, next := s.next(ref)
+		if d.stream == stream && !d.acked {
+			last = ref
 		}
+		ref = next
 	}
-	return false
-}
-
-// removeCopy forgets the copy with this index.
-func (e *entry) removeCopy(i int) {
-	e.ownCopies()
-	e.packet.Copies = slices.Delete(e.packet.Copies, i, i+1)
-	e.orders.remove(i)
-}
-
-// acknowledge notes that the copy with this index was answered, and returns it.
-func (e *entry) acknowledge(i int) Copy {
-	e.ownCopies()
-	e.packet.Copies[i].Acked = true
-	return e.packet.Copies[i]
-}
-
-// ownCopies makes sure that nobody else sees a change of the copies.
-func (e *entry) ownCopies() {
-	if e.shared {
-		e.packet.Copies = slices.Clone(e.packet.Copies)
-		e.shared = false
+	if last == 0 {
+		return false
 	}
+	s.removeDelivery(e.record, last)
+	if e.state == tombstone {
+		s.sort(&c.graves, e)
+	}
+	return true
+}
+
+// copy returns a delivery as others see it, with a resource that they may keep.
+func (d *delivery) copy(resource string) Copy {
+	return Copy{Resource: resource, Stream: d.stream, Mark: d.mark, Acked: d.acked}
+}
+
+// copiesOf returns the deliveries of a record as others see them, with the resources
+// that keep returns.
+func (s *shard) copiesOf(e *record, keep func(resource string) string) []Copy {
+	count := 0
+	for ref := e.copies; ref != 0; count++ {
+		_, ref = s.next(ref)
+	}
+	if count == 0 {
+		return nil
+	}
+	copies := make([]Copy, 0, count)
+	for ref := e.copies; ref != 0; {
+		d, next := s.next(ref)
+		copies = append(copies, d.copy(keep(d.resource())))
+		ref = next
+	}
+	return copies
 }
 
 // answered reports whether no copy waits for its receipt.
-func (e *entry) answered() bool {
-	return !slices.ContainsFunc(e.packet.Copies, func(c Copy) bool { return !c.Acked })
+func (s *shard) answered(e *record) bool {
+	for ref := e.copies; ref != 0; {
+		d, next := s.next(ref)
+		if !d.acked {
+			return false
+		}
+		ref = next
+	}
+	return true
 }
-
-func isAcked(c Copy) bool { return c.Acked }

@@ -9,12 +9,14 @@ import (
 	"iter"
 	"slices"
 	"time"
+
+	"github.com/untilack/untilack/internal/arena"
 )
 
-// A turn is an entry in a loop, with the number that decides when its turn comes.
+// A turn is a packet in a loop. Its number decides when its turn comes.
 type turn struct {
 	seq   uint64
-	entry *entry
+	shard *shard
 }
 
 // inOrder sorts turns in order of Seq, which depends on nothing but what was put.
@@ -34,73 +36,80 @@ func inOrder(turns []turn) []turn {
 func (c *PacketCache) Due(now time.Time) iter.Seq[Packet] {
 	return func(yield func(Packet) bool) {
 		rest := c.gather(now)
-		c.remove(c.graves.expired(now.Sub(c.start(now)), sweepStep))
+		c.tidy(c.since(now))
 		// Deferred, so that nothing is lost if the loop's body panics.
 		defer func() { c.giveBack(rest) }()
+		var b binder
 		for len(rest) > 0 {
-			e := rest[0].entry
+			t := rest[0]
 			rest = rest[1:]
-			if p, ok := c.claim(e); ok && !yield(p) {
+			if p, ok := c.claim(t, &b); ok && !yield(p) {
 				return
 			}
 		}
 	}
 }
 
-// gatherStep is how many entries are gathered under one lock.
+// gatherStep bounds how many packets are gathered while a shard is locked.
 const gatherStep = 256
 
-// gather takes every deadline that has passed out of the wheels.
+// gather takes what is due out of the wheels.
 func (c *PacketCache) gather(now time.Time) (turns []turn) {
+	since := c.since(now)
 	for i := range c.shards {
 		s := &c.shards[i]
-		for more := true; more; {
-			turns, more = s.gather(turns, now)
+		for more := s.wake.Load() <= int64(since); more; {
+			turns, more = s.gather(turns, since)
 		}
 	}
 	return inOrder(turns)
 }
 
-// gather appends some of the entries that are due, and reports whether there may be
-// more.
-func (s *shard) gather(turns []turn, now time.Time) ([]turn, bool) {
+// gather adds some of what is due in a shard to turns, and reports whether there may
+// be more.
+func (s *shard) gather(turns []turn, since time.Duration) ([]turn, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.wheel == nil {
 		return turns, false
 	}
 	count := 0
-	for e := range s.wheel.Advance(now) {
-		e.due = true
-		turns = append(turns, turn{e.packet.Seq, e})
+	for place := range s.wheel.Advance(since) {
+		r := s.record(arena.Ref(place))
+		r.flags |= due
+		turns = append(turns, turn{r.seq, s})
 		if count++; count == gatherStep {
 			return turns, true
 		}
 	}
+	s.setWake()
 	return turns, false
 }
 
-// claim returns the packet of an entry that is still due.
-func (c *PacketCache) claim(e *entry) (Packet, bool) {
-	s := c.shard(e.packet.Key.To)
+// claim returns a packet whose turn has come, unless it was settled, taken or armed
+// again meanwhile.
+func (c *PacketCache) claim(t turn, b *binder) (Packet, bool) {
+	s := t.shard
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !e.due {
+	_, e := s.find(t.seq)
+	if e.record == nil || e.flags&due == 0 {
 		return Packet{}, false
 	}
-	e.due = false
+	e.flags &^= due
 	s.counters.due++
-	return e.show(), true
+	return c.packet(s, e.record, b), true
 }
 
-// giveBack arms what was gathered and not yielded.
+// giveBack puts what was gathered and not yielded into the wheels again.
 func (c *PacketCache) giveBack(turns []turn) {
 	for _, t := range turns {
-		s := c.shard(t.entry.packet.Key.To)
+		s := t.shard
 		s.mu.Lock()
-		if t.entry.due {
-			t.entry.due = false
-			s.wheel.AddBack(&t.entry.timer)
+		if _, e := s.find(t.seq); e.record != nil && e.flags&due != 0 {
+			e.flags &^= due
+			s.wheel.AddBack(uint32(e.place))
+			s.setWake()
 		}
 		s.mu.Unlock()
 	}
@@ -112,15 +121,12 @@ func (c *PacketCache) giveBack(turns []turn) {
 // Due: one who calls Due at that time and asks again wakes a few times at most for
 // a deadline that is far away.
 func (c *PacketCache) Next() (next time.Time, ok bool) {
+	first := int64(noDeadline)
 	for i := range c.shards {
-		s := &c.shards[i]
-		s.mu.Lock()
-		if s.wheel != nil {
-			if t, waits := s.wheel.Next(); waits && (!ok || t.Before(next)) {
-				next, ok = t, true
-			}
-		}
-		s.mu.Unlock()
+		first = min(first, c.shards[i].wake.Load())
 	}
-	return next, ok
+	if first == noDeadline {
+		return time.Time{}, false
+	}
+	return c.origin.Load().Add(time.Duration(first)), true
 }

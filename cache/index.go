@@ -10,82 +10,43 @@ import "hash/maphash"
 // addressed to the sender's bare address (XEP-0184 §7; many clients do so).
 type name struct {
 	to, sender, id string
-
-	// The hashes depend on a secret of the process, so that nobody can choose names
-	// that lie in one place. Nothing that can be seen depends on them.
-	pair uint64 // of to and sender
-	hash uint64 // of all three
+	account        uint64 // hash of to
+	pair           uint64 // hash of to and sender
+	tag            uint32 // hash of all three
 }
 
-// An index finds the entries of a shard, tombstones included.
-type index struct {
-	seed    maphash.Seed
-	entries map[uint64]*entry // by the packet's Seq
-	named   map[uint64]*entry // by the name's hash: a list, by sibling, in no order
+// A hasher makes hashes. They depend on a secret of the process, so that nobody can
+// choose names that lie in one place; nothing that can be seen depends on them.
+type hasher struct {
+	seed maphash.Seed
+	bits uint64 // that count: all but in tests
 }
 
-// init makes x ready for use.
-func (x *index) init(seed maphash.Seed) {
-	x.seed = seed
-	x.entries = make(map[uint64]*entry)
-	x.named = make(map[uint64]*entry)
-}
+func (h *hasher) hash(text string) uint64 { return maphash.String(h.seed, text) & h.bits }
 
 // name returns the name that a message with this id has, whose sender's address is
 // from, full or bare.
-func (x *index) name(to, from, id string) name {
+func (h *hasher) name(to, from, id string) name {
 	const odd = 0x9e3779b97f4a7c15 // makes the order of the parts count
-	n := name{to: to, sender: Bare(from), id: id}
-	n.pair = maphash.String(x.seed, to)*odd ^ maphash.String(x.seed, n.sender)
-	n.hash = n.pair*odd ^ maphash.String(x.seed, id)
+	n := name{to: to, sender: Bare(from), id: id, account: h.hash(to)}
+	n.pair = n.account*odd ^ h.hash(n.sender)
+	n.tag = tagOf((n.pair*odd ^ h.hash(id)) & h.bits)
 	return n
 }
 
-// get returns the entry of the packet with this Seq, or nil.
-func (x *index) get(seq uint64) *entry { return x.entries[seq] }
+// shard returns the shard of an account with this hash.
+func (c *PacketCache) shard(account uint64) *shard { return &c.shards[account>>(64-shardBits)] }
 
-// find returns an entry with a name, or nil. The next one is e.sibling.with(n).
-func (x *index) find(n *name) *entry { return x.named[n.hash].with(n) }
+// numberTag returns the tag of a number.
+func numberTag(seq uint64) uint32 { return tagOf(seq * 0x9e3779b97f4a7c15) }
 
-// with returns the first of e and its siblings that has a name, or nil.
-// Nearly always all of them have, but hashes may be equal by chance.
-func (e *entry) with(n *name) *entry {
-	for ; e != nil; e = e.sibling {
-		if k := &e.packet.Key; k.ID == n.id && k.To == n.to && k.Sender() == n.sender {
-			return e
+// find returns the record with this number, if there is one, and the slot that says so.
+func (s *shard) find(seq uint64) (at int, e entry) {
+	tag := numberTag(seq)
+	for at = firstAt(s.numbers.slots, tag); at >= 0; at = nextAt(s.numbers.slots, tag, at) {
+		if e := s.entry(s.numbers.slots[at].value); e.seq == seq {
+			return at, e
 		}
 	}
-	return nil
-}
-
-// peers returns the list in which e is: those with the same name, and perhaps others
-// by chance.
-func (x *index) peers(e *entry) *entry { return x.named[e.hash] }
-
-// add adds e.
-func (x *index) add(e *entry) {
-	x.entries[e.packet.Seq] = e
-	if first := x.named[e.hash]; first != nil {
-		e.sibling, first.sibling = first.sibling, e
-		return
-	}
-	x.named[e.hash] = e
-}
-
-// remove removes e, which must be there.
-func (x *index) remove(e *entry) {
-	delete(x.entries, e.packet.Seq)
-	first := x.named[e.hash]
-	switch {
-	case first != e:
-		for first.sibling != e {
-			first = first.sibling
-		}
-		first.sibling = e.sibling
-	case e.sibling != nil:
-		x.named[e.hash] = e.sibling
-	default:
-		delete(x.named, e.hash)
-	}
-	e.sibling = nil
+	return -1, entry{}
 }

@@ -7,6 +7,7 @@ package cache
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 )
 
@@ -33,46 +34,64 @@ var (
 	errBytes            = fmt.Errorf("%w: bytes in all", ErrFull)
 )
 
-// A budget is a limit over all shards, and what is used of it.
+// A budget is what all shards share. It has memory of its own to itself, because all
+// processors write it.
 type budget struct {
+	_       [64]byte
+	seq     atomic.Uint64 // of the last packet that was put
+	packets count
+	bytes   count
+	_       [64]byte
+}
+
+// A count is how much there is of something that has a limit.
+type count struct {
 	used  atomic.Int64
 	limit int64
 }
 
-// reserve uses n more, unless that would pass the limit.
-// What is used never passes it, not even for a moment, however many reserve at once.
-func (b *budget) reserve(n int64) bool {
+// reserve adds n unless the limit would be passed.
+func (c *count) reserve(n int64) bool {
+	if c.limit == math.MaxInt64 {
+		c.used.Add(n)
+		return true
+	}
 	for {
-		used := b.used.Load()
-		if n > b.limit-used {
+		used := c.used.Load()
+		if n > c.limit-used {
 			return false
 		}
-		if b.used.CompareAndSwap(used, used+n) {
+		if c.used.CompareAndSwap(used, used+n) {
 			return true
 		}
 	}
 }
 
-// spend uses n more, whatever the limit.
-func (b *budget) spend(n int64) { b.used.Add(n) }
+// spend adds n, whatever the limit is.
+func (c *count) spend(n int64) { c.used.Add(n) }
 
-// release gives n back.
-func (b *budget) release(n int64) { b.used.Add(-n) }
+// release takes n away again.
+func (c *count) release(n int64) { c.used.Add(-n) }
 
-// reserve makes room for a packet with this name and size, or says which limit forbids it.
-// It is called with the lock of the account's shard.
+// reserve counts a packet of this size if no limit is passed.
 func (c *PacketCache) reserve(s *shard, a *account, n *name, size int64) error {
+	var packets int
+	var bytes int64
+	if a != nil {
+		packets, bytes = int(a.packets), a.bytes
+	}
+	limits := &c.limits
 	switch {
-	case a.packets >= c.limits.RecipientPackets:
+	case packets >= limits.RecipientPackets:
 		return errRecipientPackets
-	case size > c.limits.RecipientBytes-a.bytes:
+	case size > limits.RecipientBytes-bytes:
 		return errRecipientBytes
-	case s.pairs[n.pair] >= c.limits.PairPackets:
+	case packets >= limits.PairPackets && (a == nil || s.fromSender(&c.hasher, a, n) >= limits.PairPackets):
 		return errPairPackets
-	case !c.packets.reserve(1):
+	case !c.budget.packets.reserve(1):
 		return errPackets
-	case !c.bytes.reserve(size):
-		c.packets.release(1)
+	case !c.budget.bytes.reserve(size):
+		c.budget.packets.release(1)
 		return errBytes
 	}
 	return nil

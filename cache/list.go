@@ -14,7 +14,7 @@ import "iter"
 // No lock is held while the loop's body runs.
 func (c *PacketCache) Of(recipient string) iter.Seq[Packet] {
 	return c.list(func() []turn {
-		return c.waitingFor(recipient, func(*entry) bool { return true })
+		return c.waitingFor(recipient, func(*shard, *record) bool { return true })
 	})
 }
 
@@ -22,11 +22,13 @@ func (c *PacketCache) Of(recipient string) iter.Seq[Packet] {
 // stream, in the way of Of.
 func (c *PacketCache) On(recipient string, stream uint64) iter.Seq[Packet] {
 	return c.list(func() []turn {
-		return c.waitingFor(recipient, func(e *entry) bool {
-			for i := range e.packet.Copies {
-				if e.packet.Copies[i].Stream == stream {
+		return c.waitingFor(recipient, func(s *shard, r *record) bool {
+			for ref := r.copies; ref != 0; {
+				d, next := s.next(ref)
+				if d.stream == stream {
 					return true
 				}
+				ref = next
 			}
 			return false
 		})
@@ -39,9 +41,11 @@ func (c *PacketCache) All() iter.Seq[Packet] {
 		for i := range c.shards {
 			s := &c.shards[i]
 			s.mu.Lock()
-			for _, a := range s.accounts {
-				for e := a.oldest; e != nil; e = e.newer {
-					turns = append(turns, turn{e.packet.Seq, e})
+			for j := range s.accounts.slots {
+				for _, p := range s.places(&s.accounts.slots[j].value) {
+					if p.tag != 0 {
+						turns = append(turns, turn{s.record(p.value).seq, s})
+					}
 				}
 			}
 			s.mu.Unlock()
@@ -50,41 +54,41 @@ func (c *PacketCache) All() iter.Seq[Packet] {
 	})
 }
 
-// waitingFor returns those of a recipient's entries that pass, in order of Seq.
-func (c *PacketCache) waitingFor(recipient string, pass func(*entry) bool) (turns []turn) {
-	s := c.shard(recipient)
+// waitingFor returns what waits for a recipient and passes, in order of Seq.
+func (c *PacketCache) waitingFor(recipient string, pass func(*shard, *record) bool) (turns []turn) {
+	account := c.hash(recipient)
+	s := c.shard(account)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := s.accounts[recipient]
-	if a == nil {
-		return nil
-	}
-	for e := a.oldest; e != nil; e = e.newer {
-		if pass(e) {
-			turns = append(turns, turn{e.packet.Seq, e})
+	for _, p := range s.places(s.account(account)) {
+		if p.tag == 0 {
+			continue
+		}
+		if r := s.record(p.value); r.string(to) == recipient && pass(s, r) {
+			turns = append(turns, turn{r.seq, s})
 		}
 	}
-	return turns
+	return inOrder(turns)
 }
 
-// list yields what is gathered, as far as it still waits.
+// list yields what gather has found, as far as it still waits.
 func (c *PacketCache) list(gather func() []turn) iter.Seq[Packet] {
 	return func(yield func(Packet) bool) {
+		var b binder
 		for _, t := range gather() {
-			if p, ok := c.look(t.entry); ok && !yield(p) {
+			if p, ok := c.look(t, &b); ok && !yield(p) {
 				return
 			}
 		}
 	}
 }
 
-// look returns the packet of an entry that is not finished.
-func (c *PacketCache) look(e *entry) (Packet, bool) {
-	s := c.shard(e.packet.Key.To)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (c *PacketCache) look(t turn, b *binder) (Packet, bool) {
+	t.shard.mu.Lock()
+	defer t.shard.mu.Unlock()
+	_, e := t.shard.find(t.seq)
 	if !e.here() {
 		return Packet{}, false
 	}
-	return e.show(), true
+	return c.packet(t.shard, e.record, b), true
 }

@@ -9,35 +9,44 @@ import "strings"
 // A match is what a receipt was found to mean.
 type match struct {
 	verdict Verdict
-	entry   *entry // nil if the verdict is Unknown or Ambiguous
-	copy    int    // the index of the copy that it answers, -1 if none
+	graves  int       // tombstones of that name
+	entry             // its record is nil if the verdict is Unknown or Ambiguous
+	copy    *delivery // that it answers, if any
 }
 
 // match finds out what a receipt means, and changes nothing.
 //
 // A wrong guess that settles loses a message; one that does not settle costs a
 // duplicate. So what is in doubt is Ambiguous.
-func (s *shard) match(r *Receipt) match {
-	all := s.candidates(r)
-	switch {
-	case all.count == 0:
-		return match{verdict: Unknown, copy: -1}
-	case all.oldest.entry != nil:
-		return all.answer()
-	case all.repeated != nil:
-		// Every copy that this client was sent is answered: it says so again.
-		return match{verdict: verdictOn(all.repeated), entry: all.repeated, copy: -1}
-	case all.count == 1 && all.any.state == waiting:
-		// The client caught up by another way.
-		return match{verdict: Settled, entry: all.any, copy: -1}
-	}
-	return match{verdict: Ambiguous, copy: -1}
+func (s *shard) match(g *graveyard, r *Receipt, n *name) match {
+	var all candidates
+	s.collect(&all, g, r, n)
+	m := all.meaning()
+	m.graves = all.graves
+	return m
 }
 
-// candidates are the entries that a receipt may mean.
+func (all *candidates) meaning() match {
+	switch {
+	case all.count == 0:
+		return match{verdict: Unknown}
+	case all.oldest.record != nil:
+		return all.answer()
+	case all.repeated.record != nil:
+		// Every copy that this client was sent is answered: it says so again.
+		return all.repeated.match(nil)
+	case all.count == 1 && all.any.state == waiting:
+		// The client caught up by another way.
+		return all.any.match(nil)
+	}
+	return match{verdict: Ambiguous}
+}
+
+// candidates are the records that a receipt may mean.
 type candidates struct {
-	count int
-	any   *entry // one of them
+	count  int
+	graves int       // of them are tombstones
+	any    candidate // one of them
 
 	// Of those with a copy for the receipt's resource that is not answered, the
 	// one that was first delivered at all, and the one that was first delivered
@@ -51,49 +60,76 @@ type candidates struct {
 
 	// Of those whose copies for the resource are all answered, the one that was
 	// delivered last.
-	repeated *entry
+	repeated candidate
 }
 
-// A candidate is an entry with a copy that a receipt may answer.
+// A candidate is a record that a receipt may mean.
 type candidate struct {
-	entry *entry
-	copy  int    // the index of its first copy that is not answered
-	order uint64 // by which it is compared
+	entry
+	copy  *delivery // the first of its copies that is not answered
+	order uint64    // by which it is compared
 }
 
 // keep replaces c by another if that is older.
 func (c *candidate) keep(other candidate) {
-	if c.entry == nil || other.order < c.order {
+	if c.record == nil || other.order < c.order {
 		*c = other
 	}
 }
 
-// candidates gathers the entries that a receipt may mean: those with its id, and
+// collect finds the records that a receipt may mean: those with its name, and
 // if it is addressed to a full address, with exactly that sender.
-func (s *shard) candidates(r *Receipt) (all candidates) {
+func (s *shard) collect(all *candidates, g *graveyard, r *Receipt, n *name) {
 	exact := strings.IndexByte(r.From, '/') >= 0
-	n := s.index.name(r.To, r.From, r.ID)
-	for e := s.index.find(&n); e != nil; e = e.sibling.with(&n) {
-		if exact && e.packet.Key.From != r.From {
-			continue
-		}
-		all.count++
-		all.any = e
-		first, open, here := e.copiesTo(r.Resource, r.Stream)
-		if here {
-			all.here.keep(candidate{e, open, e.orders.first})
-		}
-		switch {
-		case open >= 0:
-			all.oldest.keep(candidate{e, open, e.orders.first})
-			all.nearest.keep(candidate{e, open, e.orders.at(first)})
-		case first >= 0:
-			if all.repeated == nil || all.repeated.orders.first < e.orders.first {
-				all.repeated = e
-			}
+	a := s.account(n.account)
+	places := s.places(a)
+	for at := a.firstOf(places, n.tag); at >= 0; at = a.nextOf(places, n.tag, at) {
+		e := s.entry(places[at].value)
+		s.expectEnd(e)
+		if e.is(n) && (!exact || e.string(from) == r.From) {
+			s.consider(all, candidate{entry: e}, r)
 		}
 	}
-	return all
+	places = s.graves.slots
+	for at := firstAt(places, n.tag); at >= 0; at = nextAt(places, n.tag, at) {
+		e := s.entry(places[at].value)
+		if e.is(n) && !s.isGone(g, e) && (!exact || e.string(from) == r.From) {
+			all.graves++
+			s.consider(all, candidate{entry: e}, r)
+		}
+	}
+}
+
+// expectEnd has the processor fetch what finishing a packet will change.
+func (s *shard) expectEnd(e entry) {
+	s.numbers.expect(numberTag(e.seq))
+	if s.wheel != nil {
+		s.wheel.Expect(&e.timer)
+	}
+}
+
+// consider adds a record to the candidates.
+func (s *shard) consider(all *candidates, c candidate, r *Receipt) {
+	all.count++
+	all.any = c
+	if c.copies == 0 {
+		return
+	}
+	first, open, here := s.copiesTo(c.record, r.Resource, r.Stream)
+	c.copy, c.order = open, s.delivery(c.copies).order
+	if here {
+		all.here.keep(c)
+	}
+	switch {
+	case open != nil:
+		all.oldest.keep(c)
+		c.order = first.order
+		all.nearest.keep(c)
+	case first != nil:
+		if all.repeated.record == nil || all.repeated.order < c.order {
+			all.repeated = c
+		}
+	}
 }
 
 // answer returns the meaning of a receipt from a resource with copies that are not
@@ -106,43 +142,43 @@ func (s *shard) candidates(r *Receipt) (all candidates) {
 // one is not: its copy may have gone down with an older stream.
 func (all *candidates) answer() match {
 	oldest := all.oldest
-	elsewhere := all.here.entry != nil && all.here.entry != oldest.entry
-	if oldest.entry.state != tombstone && (elsewhere || all.nearest.entry != oldest.entry) {
-		return match{verdict: Ambiguous, copy: -1}
+	elsewhere := all.here.record != nil && all.here.record != oldest.record
+	if oldest.state != tombstone && (elsewhere || all.nearest.record != oldest.record) {
+		return match{verdict: Ambiguous}
 	}
-	return match{verdict: verdictOn(oldest.entry), entry: oldest.entry, copy: oldest.copy}
+	return oldest.match(oldest.copy)
 }
 
-// verdictOn returns the verdict on a receipt that belongs to e.
-func verdictOn(e *entry) Verdict {
-	switch e.state {
+// match returns the meaning of a receipt that belongs to c.
+func (c *candidate) match(copy *delivery) match {
+	m := match{verdict: Absorbed, entry: c.entry, copy: copy}
+	switch c.state {
 	case waiting:
-		return Settled
+		m.verdict = Settled
 	case taken:
-		return Late
+		m.verdict = Late
 	}
-	return Absorbed
+	return m
 }
 
-// copiesTo returns the index of the first copy that went to a resource, and of one
-// of them that is not answered: if there is any on the given stream one of those,
-// which here reports, and else the first. The index is -1 if there is none.
-func (e *entry) copiesTo(resource string, stream uint64) (first, open int, here bool) {
-	first, open = -1, -1
-	for i := range e.packet.Copies {
-		copy := &e.packet.Copies[i]
-		if copy.Resource != resource {
+// copiesTo returns the first copy that went to a resource, and of those that are not
+// answered one that is on the given stream, which here reports, or else the first.
+func (s *shard) copiesTo(e *record, resource string, stream uint64) (first, open *delivery, here bool) {
+	for ref := e.copies; ref != 0; {
+		d, next := s.next(ref)
+		ref = next
+		if d.resource() != resource {
 			continue
 		}
-		if first < 0 {
-			first = i
+		if first == nil {
+			first = d
 		}
 		switch {
-		case copy.Acked:
-		case stream != 0 && copy.Stream == stream:
-			return first, i, true
-		case open < 0:
-			open = i
+		case d.acked:
+		case stream != 0 && d.stream == stream:
+			return first, d, true
+		case open == nil:
+			open = d
 		}
 	}
 	return first, open, false

@@ -25,8 +25,10 @@ func (k Key) Sender() string { return Bare(k.From) }
 
 // Bare returns address without its resource.
 func Bare(address string) string {
-	bare, _, _ := strings.Cut(address, "/")
-	return bare
+	if end := strings.IndexByte(address, '/'); end >= 0 {
+		return address[:end]
+	}
+	return address
 }
 
 // An Identity tells a packet from every other, also from one whose sender used

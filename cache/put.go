@@ -25,7 +25,7 @@ import (
 // The strings of the key are kept longer than the stanza, with all of the memory that
 // they were cut from.
 func (c *PacketCache) Put(now time.Time, p Packet, wait time.Duration) (Ref, error) {
-	return c.put(now, p, wait, false)
+	return c.put(now, &p, wait, false)
 }
 
 // Restore is Put for a packet that stands in a store already: no limit is applied,
@@ -36,58 +36,68 @@ func (c *PacketCache) Put(now time.Time, p Packet, wait time.Duration) (Ref, err
 // one that is about to go, and the error is ErrFinished; unless the row's Received
 // is later: then the sender has sent the same message once more.
 func (c *PacketCache) Restore(now time.Time, p Packet, wait time.Duration) (Ref, error) {
-	return c.put(now, p, wait, true)
+	return c.put(now, &p, wait, true)
 }
 
-func (c *PacketCache) put(now time.Time, p Packet, wait time.Duration, stored bool) (Ref, error) {
+func (c *PacketCache) put(now time.Time, p *Packet, wait time.Duration, stored bool) (Ref, error) {
 	if p.Key.To == "" || p.Key.From == "" || p.Key.ID == "" {
 		return Ref{}, ErrKey
 	}
-	s := c.shard(p.Key.To)
+	n := c.name(p.Key.To, p.Key.From, p.Key.ID)
+	s := c.shard(n.account)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := s.index.name(p.Key.To, p.Key.From, p.Key.ID)
-	if e := s.duplicate(&n, &p); e != nil {
+	return c.add(s, now, p, &n, wait, stored)
+}
+
+func (c *PacketCache) add(s *shard, now time.Time, p *Packet, n *name, wait time.Duration, stored bool) (Ref, error) {
+	a := s.account(n.account)
+	if e := s.duplicate(a, n, p); e != nil {
 		s.counters.duplicate++
-		return e.packet.Ref(), ErrDuplicate
+		return Ref{p.Key.To, e.seq}, ErrDuplicate
 	}
-	var former *entry
+	var former entry
 	if stored {
-		if former = s.former(&n, &p); former != nil && !former.packet.Marks.Has(Stored) {
+		if former = c.former(s, n, p); former.record != nil && !former.marks.Has(Stored) {
 			return Ref{}, ErrFinished
 		}
 	}
-	a := s.account(p.Key.To)
-	if err := c.admit(s, a, &n, int64(len(p.Stanza)), stored); err != nil {
+	size := int64(len(p.Stanza))
+	if err := c.admit(s, a, n, size, stored); err != nil {
 		s.counters.full++
 		return Ref{}, err
 	}
 	// The lock makes the order within an account that of Seq.
-	p.Seq = c.seq.Add(1)
-	p.Copies, p.Taken = nil, false
-	e := &entry{packet: p, pair: n.pair, hash: n.hash}
-	if former != nil && c.graves.take(former) {
-		e.packet.Copies, e.orders, e.shared = former.packet.Copies, former.orders, former.shared
-		s.index.remove(former)
+	p.Seq = c.budget.seq.Add(1)
+	s.numbers.expect(numberTag(p.Seq))
+	since := c.since(now)
+	e := c.write(s, p)
+	if former.record != nil {
+		e.copies, former.copies = former.copies, 0
+		s.forget(&c.graves, former)
 	}
-	e.timer.Value = e
-	s.join(a, e)
-	s.index.add(e)
-	c.arm(s, e, now, wait)
+	s.join(a, n, e.place, len(p.Stanza))
+	s.numbers.add(numberTag(p.Seq), e.place)
+	c.arm(s, e, since, wait)
 	s.counters.put++
-	return p.Ref(), nil
+	return Ref{p.Key.To, p.Seq}, nil
 }
 
-// former returns the tombstone of the very packet p, or nil. Stores keep times to
-// the microsecond.
-func (s *shard) former(n *name, p *Packet) *entry {
-	for e := s.index.find(n); e != nil; e = e.sibling.with(n) {
-		q := &e.packet
-		if e.state == tombstone && q.Key == p.Key && q.Sum == p.Sum && p.Received.Sub(q.Received) < time.Microsecond {
+// former returns the tombstone of the very packet p, if there is one. Stores keep times
+// to the microsecond.
+func (c *PacketCache) former(s *shard, n *name, p *Packet) entry {
+	places := s.graves.slots
+	for at := firstAt(places, n.tag); at >= 0; at = nextAt(places, n.tag, at) {
+		e := s.entry(places[at].value)
+		if !e.is(n) || s.isGone(&c.graves, e) || e.string(from) != p.Key.From || e.sum != p.Sum {
+			continue
+		}
+		var was Packet
+		if c.describe(&was, e.record); p.Received.Sub(was.Received) < time.Microsecond {
 			return e
 		}
 	}
-	return nil
+	return entry{}
 }
 
 // Remembered returns a packet that waits, or what is remembered of one that is
@@ -95,28 +105,29 @@ func (s *shard) former(n *name, p *Packet) *entry {
 func (c *PacketCache) Remembered(r Ref) (p Packet, waits, ok bool) {
 	s, e := c.lock(r)
 	defer s.mu.Unlock()
-	if e == nil {
+	if e.record == nil {
 		return Packet{}, false, false
 	}
-	return e.show(), e.here(), true
+	return c.packet(s, e.record, &binder{}), e.here(), true
 }
 
 // admit counts a packet of this size, and applies the limits unless it is stored.
 func (c *PacketCache) admit(s *shard, a *account, n *name, size int64, stored bool) error {
 	if stored {
-		c.packets.spend(1)
-		c.bytes.spend(size)
+		c.budget.packets.spend(1)
+		c.budget.bytes.spend(size)
 		return nil
 	}
 	return c.reserve(s, a, n, size)
 }
 
-// duplicate returns the entry in which p waits already, or nil.
-func (s *shard) duplicate(n *name, p *Packet) *entry {
-	for e := s.index.find(n); e != nil; e = e.sibling.with(n) {
-		q := &e.packet
-		if e.here() && q.Key == p.Key && q.Sum == p.Sum && bytes.Equal(q.Stanza, p.Stanza) {
-			return e
+// duplicate returns the record in which p waits already, or nil.
+func (s *shard) duplicate(a *account, n *name, p *Packet) *record {
+	places := s.places(a)
+	for at := a.firstOf(places, n.tag); at >= 0; at = a.nextOf(places, n.tag, at) {
+		r := s.record(places[at].value)
+		if r.is(n) && r.string(from) == p.Key.From && r.sum == p.Sum && bytes.Equal(r.stanza(), p.Stanza) {
+			return r
 		}
 	}
 	return nil

@@ -4,7 +4,10 @@
 
 package cache
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // A Receipt is what a receipt says, and who says it.
 // Whose it is must come from the stream on which it arrived, never from what it
@@ -76,38 +79,60 @@ type Settlement struct {
 //
 // Errors that the recipient's client sends back for a message are found in the same
 // way. A receipt that names nothing costs no memory.
-func (c *PacketCache) Settle(now time.Time, r Receipt) Settlement {
-	s := c.shard(r.To)
+func (c *PacketCache) Settle(now time.Time, r Receipt) (settlement Settlement) {
+	n := c.name(r.To, r.From, r.ID)
+	s := c.shard(n.account)
 	s.mu.Lock()
-	m := s.match(&r)
-	s.counters.verdicts[m.verdict]++
-	settlement := Settlement{Verdict: m.verdict}
-	if m.entry == nil {
-		s.mu.Unlock()
-		return settlement
-	}
-	if m.copy >= 0 {
-		settlement.Copy, settlement.HasCopy = m.entry.acknowledge(m.copy), true
-	}
-	settlement.Packet = m.entry.show()
-	crowded := c.apply(s, m, now)
-	s.mu.Unlock()
-	c.remove(crowded)
+	defer s.mu.Unlock()
+	c.settle(s, now, &r, &n, &settlement)
 	return settlement
 }
 
-// apply does to the entry what the verdict says.
-// What has to be removed for it is returned: see graveyard.add.
-func (c *PacketCache) apply(s *shard, m match, now time.Time) (crowded *entry) {
-	switch m.verdict {
-	case Settled:
-		return c.bury(s, m.entry, now)
-	case Late:
-		m.entry.late = true
-	case Absorbed:
-		if m.copy >= 0 {
-			c.graves.renew(m.entry, now.Sub(c.start(now)))
-		}
+func (c *PacketCache) settle(s *shard, now time.Time, r *Receipt, n *name, settlement *Settlement) {
+	m := s.match(&c.graves, r, n)
+	s.counters.verdicts[m.verdict]++
+	settlement.Verdict = m.verdict
+	if m.record == nil {
+		return
 	}
-	return nil
+	if m.copy != nil {
+		m.copy.acked = true
+		settlement.Copy, settlement.HasCopy = m.copy.copy(r.Resource), true
+	}
+	if m.verdict == Late {
+		m.flags |= late
+		settlement.Packet = c.packet(s, m.record, &binder{})
+		return
+	}
+	c.finished(s, &settlement.Packet, m.record, r)
+	switch {
+	case m.verdict == Settled:
+		if !c.brief && m.size > 0 {
+			settlement.Packet.Stanza = s.out.bytes(int(m.size))
+			copy(settlement.Packet.Stanza, m.stanza())
+		}
+		c.bury(s, m.entry, n, c.since(now))
+		if m.graves >= tombstonesPerName {
+			s.thin(&c.graves, n)
+		}
+	case m.copy != nil:
+		s.renew(&c.graves, m.entry, c.since(now))
+	}
+}
+
+// finished makes the packet of a settlement, but for the stanza. The strings that the
+// receipt has too are those of the receipt.
+func (c *PacketCache) finished(s *shard, p *Packet, e *record, r *Receipt) {
+	same := func(text string, others ...string) string {
+		for _, other := range others {
+			if text == other {
+				return other
+			}
+		}
+		return strings.Clone(text)
+	}
+	p.Key = Key{To: r.To, From: same(e.string(from), r.From), ID: r.ID}
+	p.Resource = same(e.string(resource), r.Resource)
+	c.describe(p, e)
+	p.Copies = s.copiesOf(e, func(name string) string { return same(name, r.Resource, p.Resource) })
 }

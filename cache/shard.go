@@ -5,75 +5,124 @@
 package cache
 
 import (
-	"hash/maphash"
+	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/untilack/untilack/internal/arena"
 	"github.com/untilack/untilack/internal/wheel"
 )
 
-// shardCount is the number of parts with a lock of their own.
-// It is a power of two.
-const shardCount = 64
+const (
+	shardBits  = 6
+	shardCount = 1 << shardBits // enough that two processors rarely meet
+)
 
-// A shard holds everything of some of the recipients.
+// A shard holds the packets of some accounts, all guarded by one lock. What it holds
+// millions of lies in its arena, where the garbage collector need not look:
+//
+//	accounts ─▶ an account ─▶ its names ─▶ records ◀─ numbers
+//	                                         ▲  ▲
+//	                        graves ──────────┘  └────── wheel
+//
+// Of a receipt one knows the account and the name, of a Ref the number.
 type shard struct {
 	mu         sync.Mutex
-	index      index
-	accounts   map[string]*account  // those for which packets wait
-	pairs      map[uint64]int       // packets that wait, by the hash of sender and recipient
-	wheel      *wheel.Wheel[*entry] // made with the first deadline
-	deliveries uint64               // how many there were: the order of copies
-	taken      int                  // packets that are taken
+	arena      arena.Arena
+	accounts   table[account]            // for which packets wait
+	numbers    table[arena.Ref]          // records by their Seq
+	graves     table[arena.Ref]          // tombstones by the tags of their names
+	plots      [plotCount]plot           // tombstones in the order in which they go
+	crowded    map[uint64]map[uint64]int // packets by pair, of accounts that have many
+	wake       atomic.Int64              // a time before which nothing is due, since the cache's origin
+	wheel      *wheel.Wheel[*shard]      // made with the first deadline
+	deliveries uint64                    // how many there were: the order of copies
+	taken      int                       // packets that are taken
+	out        binder                    // of the stanzas that settlements bring
 	counters   counters
 }
 
-// init makes s ready for use.
-func (s *shard) init(seed maphash.Seed) {
-	s.index.init(seed)
-	s.accounts = make(map[string]*account)
-	s.pairs = make(map[uint64]int)
-}
-
-// shard returns where the packets of a recipient are. It depends on the address
-// alone, and is the same in every process (FNV-1a).
-func (c *PacketCache) shard(recipient string) *shard {
-	const offset, prime = 14695981039346656037, 1099511628211
-	hash := uint64(offset)
-	for i := range len(recipient) {
-		hash = (hash ^ uint64(recipient[i])) * prime
-	}
-	return &c.shards[(hash^hash>>32)%shardCount]
-}
-
-// lock locks the shard of the packet that r names and returns the shard, and the
-// packet's entry: nil if there is none.
-func (c *PacketCache) lock(r Ref) (*shard, *entry) {
-	s := c.shard(r.To)
+// lock locks the shard of a Ref, and returns it with the record that is meant, if
+// there is one.
+func (c *PacketCache) lock(r Ref) (*shard, entry) {
+	s := c.shard(c.hash(r.To))
 	s.mu.Lock()
-	e := s.index.get(r.Seq)
-	if e != nil && e.packet.Key.To != r.To {
-		e = nil
+	_, e := s.find(r.Seq)
+	if e.record != nil && e.string(to) != r.To {
+		e = entry{}
 	}
 	return s, e
 }
 
-// arm sets e's deadline, or takes it away if wait is not positive.
-func (c *PacketCache) arm(s *shard, e *entry, now time.Time, wait time.Duration) {
-	s.disarm(e)
-	if wait <= 0 {
+// arm sets the deadline of a packet; it has none if wait is not positive.
+func (c *PacketCache) arm(s *shard, e entry, since, wait time.Duration) {
+	e.flags &^= due
+	switch {
+	case wait <= 0:
+		s.disarm(e)
 		return
+	case s.wheel == nil:
+		s.wheel = wheel.New(s, c.tick)
 	}
-	if s.wheel == nil {
-		s.wheel = wheel.New[*entry](c.start(now), c.tick)
+	s.wheel.Add(uint32(e.place), after(since, wait))
+	if int64(after(since, wait)) < s.wake.Load() {
+		s.setWake()
 	}
-	s.wheel.Add(&e.timer, now.Add(wait))
 }
 
-// disarm takes e's deadline away.
-func (s *shard) disarm(e *entry) {
-	e.due = false
-	if e.timer.Waiting() {
-		s.wheel.Remove(&e.timer)
+// noDeadline is the wake time of a shard in which nothing has one.
+const noDeadline = math.MaxInt64
+
+// setWake notes until when the wheel need not be looked at.
+func (s *shard) setWake() {
+	next := time.Duration(noDeadline)
+	if s.wheel != nil {
+		if at, ok := s.wheel.Next(); ok {
+			next = at
+		}
 	}
+	s.wake.Store(int64(next))
+}
+
+// disarm takes the deadline away.
+func (s *shard) disarm(e entry) {
+	e.flags &^= due
+	if e.timer.Waiting() {
+		s.wheel.Remove(uint32(e.place))
+		if s.wheel.Len() == 0 {
+			s.wake.Store(noDeadline)
+		}
+	}
+}
+
+// bury finishes a packet with a name, and makes a tombstone of it.
+func (c *PacketCache) bury(s *shard, e entry, n *name, since time.Duration) {
+	s.disarm(e)
+	c.budget.packets.release(1)
+	c.budget.bytes.release(int64(e.size))
+	if e.state == taken {
+		s.taken--
+	}
+	s.leave(n, e.place, int(e.size))
+	at, _ := s.find(e.seq)
+	if c.graves.space == 0 {
+		s.numbers.remove(at)
+		s.free(e)
+		return
+	}
+	stone := s.carve(e, n.tag)
+	s.numbers.slots[at].value = stone.place
+	s.arena.Free(e.place)
+	s.graves.add(n.tag, stone.place)
+	s.enlist(&c.graves, stone, since)
+	s.crowd(&c.graves)
+	s.expire(&c.graves, since, 2)
+	s.expectNext()
+}
+
+// free gives up the memory of a record.
+func (s *shard) free(e entry) {
+	s.freeDeliveries(e.record)
+	s.arena.Free(e.place)
 }

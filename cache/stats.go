@@ -34,23 +34,22 @@ type counters struct {
 // Stats returns the numbers as they are.
 // While others use the cache, they need not be those of one instant.
 func (c *PacketCache) Stats() Stats {
-	stats := Stats{Waiting: c.Len(), Bytes: c.bytes.used.Load()}
+	stats := Stats{Waiting: c.Len(), Bytes: c.budget.bytes.used.Load()}
 	for i := range c.shards {
-		c.shards[i].addTo(&stats)
+		c.shards[i].addTo(&stats, &c.graves)
 	}
-	c.graves.mu.Lock()
-	stats.Tombstones = c.graves.count
-	c.graves.mu.Unlock()
 	return stats
 }
 
 // addTo adds the numbers of one shard.
-func (s *shard) addTo(stats *Stats) {
+func (s *shard) addTo(stats *Stats, g *graveyard) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.crowd(g)
+	stats.Tombstones += s.graves.count
 	n := &s.counters
 	stats.Taken += s.taken
-	stats.Recipients += len(s.accounts)
+	stats.Recipients += s.accounts.count
 	stats.Put += n.put
 	stats.Duplicate += n.duplicate
 	stats.Full += n.full

@@ -4,7 +4,11 @@
 
 package cache
 
-import "time"
+import (
+	"math"
+	"strings"
+	"time"
+)
 
 // Get returns a packet, and false if it is finished.
 func (c *PacketCache) Get(r Ref) (Packet, bool) {
@@ -13,7 +17,7 @@ func (c *PacketCache) Get(r Ref) (Packet, bool) {
 	if !e.here() {
 		return Packet{}, false
 	}
-	return e.show(), true
+	return c.packet(s, e.record, &binder{}), true
 }
 
 // Mark sets and clears marks. It works for a packet that is finished too, as long
@@ -21,10 +25,10 @@ func (c *PacketCache) Get(r Ref) (Packet, bool) {
 func (c *PacketCache) Mark(r Ref, set, clear Marks) bool {
 	s, e := c.lock(r)
 	defer s.mu.Unlock()
-	if e == nil {
+	if e.record == nil {
 		return false
 	}
-	e.packet.Marks = e.packet.Marks&^clear | set
+	e.marks = e.marks&^clear | set
 	return true
 }
 
@@ -35,7 +39,9 @@ func (c *PacketCache) Count(r Ref) bool {
 	if !e.here() {
 		return false
 	}
-	e.packet.Attempt++
+	if e.attempt < math.MaxUint16 {
+		e.attempt++
+	}
 	return true
 }
 
@@ -47,13 +53,13 @@ func (c *PacketCache) Count(r Ref) bool {
 func (c *PacketCache) Take(r Ref) (Packet, bool) {
 	s, e := c.lock(r)
 	defer s.mu.Unlock()
-	if e == nil || e.state != waiting {
+	if !e.here() || e.state != waiting {
 		return Packet{}, false
 	}
 	s.disarm(e)
 	e.state = taken
 	s.taken++
-	return e.show(), true
+	return c.packet(s, e.record, &binder{}), true
 }
 
 // Again sets a new deadline at now+wait, none if wait is not positive, and gives
@@ -62,38 +68,41 @@ func (c *PacketCache) Take(r Ref) (Packet, bool) {
 // it was taken: then it is finished now.
 func (c *PacketCache) Again(now time.Time, r Ref, wait time.Duration) bool {
 	s, e := c.lock(r)
+	defer s.mu.Unlock()
 	if !e.here() {
-		s.mu.Unlock()
 		return false
 	}
-	if e.late {
-		crowded := c.bury(s, e, now)
-		s.mu.Unlock()
-		c.remove(crowded)
+	if e.flags&late != 0 {
+		c.finish(s, e, now)
 		return false
 	}
 	if e.state == taken {
 		e.state = waiting
 		s.taken--
 	}
-	c.arm(s, e, now, wait)
-	s.mu.Unlock()
+	c.arm(s, e, c.since(now), wait)
 	return true
 }
 
 // Drop finishes a packet. It is remembered for a while, with its marks.
-// Late reports whether a receipt came while it was taken; ok is false if it was
+// Answered reports whether a receipt came while it was taken; ok is false if it was
 // finished before.
-func (c *PacketCache) Drop(now time.Time, r Ref) (late, ok bool) {
+func (c *PacketCache) Drop(now time.Time, r Ref) (answered, ok bool) {
 	s, e := c.lock(r)
+	defer s.mu.Unlock()
 	if !e.here() {
-		s.mu.Unlock()
 		return false, false
 	}
-	late = e.late
+	answered = e.flags&late != 0
 	s.counters.dropped++
-	crowded := c.bury(s, e, now)
-	s.mu.Unlock()
-	c.remove(crowded)
-	return late, true
+	c.finish(s, e, now)
+	return answered, true
+}
+
+// finish ends a packet without a receipt.
+func (c *PacketCache) finish(s *shard, e entry, now time.Time) {
+	key := Key{strings.Clone(e.string(to)), strings.Clone(e.string(from)), strings.Clone(e.string(id))}
+	n := c.name(key.To, key.From, key.ID) // bury gives up the memory of the record
+	c.bury(s, e, &n, c.since(now))
+	s.thin(&c.graves, &n)
 }

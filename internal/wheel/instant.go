@@ -17,30 +17,27 @@ type instant uint64
 // zero is the wheel's origin.
 const zero instant = 1 << 63
 
-// roundUp returns the first instant that is not before t.
-func (w *Wheel[T]) roundUp(t time.Time) instant {
-	since := t.Sub(w.origin)
+// roundUp returns the first instant that is not before since.
+func (w *Wheel[T]) roundUp(since time.Duration) instant {
 	ticks := since / w.tick
-	if since%w.tick > 0 {
+	if ticks*w.tick < since {
 		ticks++
 	}
 	return zero + instant(ticks)
 }
 
-// roundDown returns the last instant that is not after t.
-func (w *Wheel[T]) roundDown(t time.Time) instant {
-	since := t.Sub(w.origin)
+// roundDown returns the last instant that is not after since.
+func (w *Wheel[T]) roundDown(since time.Duration) instant {
 	ticks := since / w.tick
-	if since%w.tick < 0 {
+	if ticks*w.tick > since {
 		ticks--
 	}
 	return zero + instant(ticks)
 }
 
 // time returns when i is, as far as a duration can tell.
-func (w *Wheel[T]) time(i instant) time.Time {
+func (w *Wheel[T]) time(i instant) time.Duration {
 	const latest, earliest = time.Duration(math.MaxInt64), time.Duration(math.MinInt64)
 	ticks := time.Duration(i - zero)
-	ticks = max(min(ticks, latest/w.tick), earliest/w.tick)
-	return w.origin.Add(ticks * w.tick)
+	return max(min(ticks, latest/w.tick), earliest/w.tick) * w.tick
 }

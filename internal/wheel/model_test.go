@@ -12,7 +12,6 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
-	"github.com/untilack/untilack/internal/wheel"
 )
 
 // A model does what a wheel does in the plainest way: a slice that is sorted.
@@ -68,28 +67,28 @@ func (m *model) earliest() time.Duration {
 // A world runs a wheel and its model side by side.
 type world struct {
 	*testing.T
-	wheel  *wheel.Wheel[int]
-	timers []wheel.Timer[int]
+	wheel  *fixture
+	timers [100]uint32 // their numbers
 	model  model
 	now    time.Duration
 	latest time.Duration // the greatest time so far
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{T: t, wheel: wheel.New[int](origin, tick), timers: make([]wheel.Timer[int], 100)}
+	w := &world{T: t, wheel: newFixture(tick)}
 	for i := range w.timers {
-		w.timers[i].Value = i
+		w.timers[i] = w.wheel.slab.new("")
 	}
 	return w
 }
 
 func (w *world) add(value int, wait time.Duration) {
 	w.model.add(value, w.now+wait)
-	w.wheel.Add(&w.timers[value], at(w.now+wait))
+	w.wheel.Add(w.timers[value], w.now+wait)
 }
 
 func (w *world) remove(value int) {
-	if got, want := w.wheel.Remove(&w.timers[value]), w.model.remove(value); got != want {
+	if got, want := w.wheel.Remove(w.timers[value]), w.model.remove(value); got != want {
 		w.Fatalf("Remove(%d) = %v, want %v", value, got, want)
 	}
 }
@@ -100,8 +99,8 @@ func (w *world) advance(by time.Duration, ordered bool) {
 	w.now += by
 	w.latest = max(w.latest, w.now)
 	var got, want []int
-	for v := range w.wheel.Advance(at(w.now)) {
-		got = append(got, v)
+	for v := range w.wheel.Advance(w.now) {
+		got = append(got, int(v)-1)
 	}
 	for _, t := range w.model.advance(w.now) {
 		want = append(want, t.value)
@@ -123,8 +122,8 @@ func (w *world) check() {
 	if ok != (len(w.model.timers) > 0) {
 		w.Fatalf("Next: %v with %d timers", ok, len(w.model.timers))
 	}
-	if ok && next.After(at(w.model.earliest())) {
-		w.Fatalf("Next is %v, but the first deadline %v", next.Sub(origin), w.model.earliest())
+	if ok && next > w.model.earliest() {
+		w.Fatalf("Next is %v, but the first deadline %v", next, w.model.earliest())
 	}
 }
 
@@ -195,15 +194,18 @@ func FuzzModel(f *testing.F) {
 }
 
 func BenchmarkAddRemove(b *testing.B) {
-	w := wheel.New[int](origin, tick)
-	timers := make([]wheel.Timer[int], 1<<16)
-	now, i := origin, 0
+	w := newFixture(tick)
+	timers := make([]uint32, 1<<16)
+	for i := range timers {
+		timers[i] = w.slab.new("")
+	}
+	now, i := time.Duration(0), 0
 	b.ReportAllocs()
 	for b.Loop() {
-		t := &timers[i%len(timers)]
+		t := timers[i%len(timers)]
 		w.Remove(t)
-		w.Add(t, now.Add(30*time.Second))
-		now = now.Add(100 * time.Microsecond)
+		w.Add(t, now+30*time.Second)
+		now += 100 * time.Microsecond
 		if i%1000 == 0 {
 			for range w.Advance(now) {
 				b.Fatal("a timer was due")

@@ -13,38 +13,29 @@ const (
 )
 
 // A Timer is one deadline, meant to be a part of what it belongs to.
-// The zero value with a Value is ready for use.
+// The zero value is ready for use.
 // It must be in one wheel at a time and must not be copied while it is in one.
-type Timer[T any] struct {
-	Value T // what Advance yields
-
-	next, prev *Timer[T] // neighbours in the slot, in a circle
-	deadline   instant
-	place      uint16 // the slot's number over all rings, plus one; 0: in no wheel
+type Timer struct {
+	next, prev uint32    // neighbours in the slot, 0 at its ends
+	deadline   [2]uint32 // an instant in two halves, so that a Timer takes 20 bytes
+	place      uint32    // the slot's number over all rings, plus one; 0: in no wheel
 }
 
 // Waiting reports whether t is in a wheel.
-func (t *Timer[T]) Waiting() bool { return t.place != 0 }
+func (t *Timer) Waiting() bool { return t.place != 0 }
 
-// A ring is one level of the wheel. Its slots are lists in order of Add.
-type ring[T any] struct {
+func (t *Timer) setDeadline(i instant) { t.deadline = [2]uint32{uint32(i), uint32(i >> 32)} }
+
+func (t *Timer) getDeadline() instant { return instant(t.deadline[0]) | instant(t.deadline[1])<<32 }
+
+// A ring is one level of the wheel.
+type ring struct {
 	occupied uint64 // one bit for each slot that is not empty
-	first    [slotCount]*Timer[T]
+	lists    [slotCount]list
 }
 
-// empty takes every timer out of a slot and returns how many there were.
-func (r *ring[T]) empty(number int) (count int) {
-	first := r.first[number]
-	r.first[number] = nil
-	r.occupied &^= 1 << number
-	for t := first; ; {
-		t.place = 0
-		count++
-		if t = t.next; t == first {
-			return count
-		}
-	}
-}
+// A list is what waits in a slot, in order of Add.
+type list struct{ first, last uint32 }
 
 // A slot says where timers lie and when the first of them can be due.
 type slot struct {
@@ -77,56 +68,62 @@ func (w *Wheel[T]) first() (slot, bool) {
 	return slot{}, false
 }
 
-// link puts t, which is in no slot, at the end of the slot of its deadline.
-func (w *Wheel[T]) link(t *Timer[T]) {
-	s := w.slotOf(t.deadline)
-	if w.rings[s.ring] == nil {
-		w.rings[s.ring] = new(ring[T])
-	}
+// link adds a timer at the end of the slot where it belongs.
+func (w *Wheel[T]) link(number uint32, t *Timer) {
+	w.length++
+	w.enlist(number, t)
+}
+
+func (w *Wheel[T]) enlist(number uint32, t *Timer) {
+	deadline := t.getDeadline()
+	s := w.slotOf(deadline)
 	r := w.rings[s.ring]
-	first := r.first[s.number]
-	if s.start == w.now && (first == nil || t.deadline < w.late) {
-		w.late = t.deadline
+	if r == nil {
+		r = new(ring)
+		w.rings[s.ring] = r
 	}
-	if first == nil {
-		t.next, t.prev = t, t
-		r.first[s.number] = t
+	l := &r.lists[s.number]
+	if s.start == w.now && (l.first == 0 || deadline < w.late) {
+		w.late = deadline
+	}
+	t.next, t.prev = 0, l.last
+	if l.last == 0 {
+		l.first = number
 		r.occupied |= 1 << s.number
 	} else {
-		t.next, t.prev = first, first.prev
-		first.prev.next = t
-		first.prev = t
+		w.timers.Timer(l.last).next = number
 	}
-	t.place = uint16(s.ring*slotCount + s.number + 1)
-	w.length++
+	l.last = number
+	t.place = uint32(s.ring*slotCount + s.number + 1)
 }
 
-// linkAll links every timer of a circle that was taken out of its slot, in order.
-func (w *Wheel[T]) linkAll(first *Timer[T]) {
-	last := first.prev
-	for t := first; ; {
+// linkAll adds the timers of a list that was taken out, in order.
+func (w *Wheel[T]) linkAll(number uint32) {
+	for number != 0 {
+		t := w.timers.Timer(number)
 		next := t.next
-		w.link(t)
-		if t == last {
-			return
-		}
-		t = next
+		w.enlist(number, t)
+		number = next
 	}
 }
 
-// unlink takes t out of its slot.
-func (w *Wheel[T]) unlink(t *Timer[T]) {
-	level, number := int(t.place-1)/slotCount, int(t.place-1)%slotCount
-	r := w.rings[level]
-	if t.next == t {
-		r.first[number] = nil
-		r.occupied &^= 1 << number
+// unlink takes a timer out of its slot.
+func (w *Wheel[T]) unlink(t *Timer) {
+	r, number := w.rings[(t.place-1)/slotCount], (t.place-1)%slotCount
+	l := &r.lists[number]
+	if t.prev == 0 {
+		l.first = t.next
 	} else {
-		t.next.prev, t.prev.next = t.prev, t.next
-		if r.first[number] == t {
-			r.first[number] = t.next
-		}
+		w.timers.Timer(t.prev).next = t.next
 	}
-	t.next, t.prev, t.place = nil, nil, 0
+	if t.next == 0 {
+		l.last = t.prev
+	} else {
+		w.timers.Timer(t.next).prev = t.prev
+	}
+	if l.first == 0 {
+		r.occupied &^= 1 << number
+	}
+	t.next, t.prev, t.place = 0, 0, 0
 	w.length--
 }

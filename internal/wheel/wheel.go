@@ -12,6 +12,9 @@
 // Adding and removing cost the same however many timers there are, and a jump of
 // the clock costs only as much as there are timers to move.
 //
+// A timer has a number and lies where the user of the wheel keeps it. Nothing in it is
+// a pointer, so that the garbage collector need not look at millions of them.
+//
 // The package reads no clock and starts no goroutine: the time is an argument.
 package wheel
 
@@ -19,47 +22,61 @@ import (
 	"iter"
 	"math/bits"
 	"time"
+	"unsafe"
+
+	"github.com/untilack/untilack/internal/prefetch"
 )
 
-// A Wheel holds timers until their deadlines have passed.
+// Timers are where the timers of a wheel lie.
+type Timers interface {
+	// Timer returns the timer with a number, which is never 0. It must not move while
+	// it waits.
+	Timer(number uint32) *Timer
+}
+
+// A Wheel holds timers until their deadlines have passed. All times are durations since
+// some origin, which is its user's affair.
 // It is not safe for concurrent use.
-type Wheel[T any] struct {
-	origin time.Time
+type Wheel[T Timers] struct {
+	timers T
 	tick   time.Duration
 	now    instant // what the wheel has turned to
 	late   instant // the earliest deadline in the slot at now, if a timer is there
 	length int
-	rings  [ringCount]*ring[T] // each made when it is first needed
+	rings  [ringCount]*ring // each made when it is first needed
 }
 
-// New returns an empty wheel that turns once every tick, counted from origin.
-// All times given to it should come from the same clock as origin.
+// New returns an empty wheel.
 // A tick that is not positive counts as one nanosecond.
-func New[T any](origin time.Time, tick time.Duration) *Wheel[T] {
-	return &Wheel[T]{origin: origin, tick: max(tick, 1), now: zero}
+func New[T Timers](timers T, tick time.Duration) *Wheel[T] {
+	return &Wheel[T]{timers: timers, tick: max(tick, 1), now: zero}
 }
 
 // Len returns the number of timers in the wheel.
 func (w *Wheel[T]) Len() int { return w.length }
 
-// Add puts t into the wheel, or moves it if it is there already.
+// Add puts a timer into the wheel, or moves it if it is there already.
 // The deadline is rounded up to the next tick, so that a timer never comes early.
 // A deadline that has passed is due at the next Advance.
-func (w *Wheel[T]) Add(t *Timer[T], deadline time.Time) {
-	w.Remove(t)
-	t.deadline = w.roundUp(deadline)
-	w.link(t)
+func (w *Wheel[T]) Add(number uint32, deadline time.Duration) {
+	t := w.timers.Timer(number)
+	if t.Waiting() {
+		w.unlink(t)
+	}
+	t.setDeadline(w.roundUp(deadline))
+	w.link(number, t)
 }
 
 // AddBack puts a timer that was taken out into the wheel again, with the deadline
 // that it had.
-func (w *Wheel[T]) AddBack(t *Timer[T]) {
-	w.Remove(t)
-	w.link(t)
+func (w *Wheel[T]) AddBack(number uint32) {
+	w.Remove(number)
+	w.link(number, w.timers.Timer(number))
 }
 
-// Remove takes t out of the wheel and reports whether it was there.
-func (w *Wheel[T]) Remove(t *Timer[T]) bool {
+// Remove takes a timer out of the wheel and reports whether it was there.
+func (w *Wheel[T]) Remove(number uint32) bool {
+	t := w.timers.Timer(number)
 	if !t.Waiting() {
 		return false
 	}
@@ -67,7 +84,21 @@ func (w *Wheel[T]) Remove(t *Timer[T]) bool {
 	return true
 }
 
-// Advance turns the wheel to now, and takes out and yields the value of every
+// Expect has the processor fetch what Remove will change, and what lies around the
+// timer that comes after it: often that is the next to be removed.
+func (w *Wheel[T]) Expect(t *Timer) {
+	if t.next != 0 {
+		next := unsafe.Pointer(w.timers.Timer(t.next))
+		prefetch.Line(next)
+		prefetch.Line(unsafe.Add(next, 64))
+		prefetch.Line(unsafe.Add(next, 128))
+	}
+	if t.prev != 0 {
+		prefetch.Line(unsafe.Pointer(w.timers.Timer(t.prev)))
+	}
+}
+
+// Advance turns the wheel to now, and takes out and yields the number of every
 // timer that is due by then.
 //
 // They come in order of the tick at which they fell due, and within a tick in the
@@ -78,12 +109,12 @@ func (w *Wheel[T]) Remove(t *Timer[T]) bool {
 // comes in the same loop.
 //
 // If now is before the time of an earlier call, only what is due at now is taken.
-func (w *Wheel[T]) Advance(now time.Time) iter.Seq[T] {
-	return func(yield func(T) bool) {
+func (w *Wheel[T]) Advance(now time.Duration) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
 		until := w.roundDown(now)
 		w.turnBack(until)
-		for t := w.pop(until); t != nil; t = w.pop(until) {
-			if !yield(t.Value) {
+		for number := w.pop(until); number != 0; number = w.pop(until) {
+			if !yield(number) {
 				return
 			}
 		}
@@ -96,10 +127,10 @@ func (w *Wheel[T]) Advance(now time.Time) iter.Seq[T] {
 // It may be earlier while that deadline is far away, but is then still later than
 // the time of the last Advance: one who sleeps until Next and then calls Advance
 // wakes a few times for a far deadline, and never without end.
-func (w *Wheel[T]) Next() (time.Time, bool) {
+func (w *Wheel[T]) Next() (time.Duration, bool) {
 	s, ok := w.first()
 	if !ok {
-		return time.Time{}, false
+		return 0, false
 	}
 	if s.start == w.now {
 		return w.time(w.late), true
@@ -108,19 +139,19 @@ func (w *Wheel[T]) Next() (time.Time, bool) {
 }
 
 // pop takes out the first timer that is due at until, or turns the wheel there
-// and returns nil if there is none.
-func (w *Wheel[T]) pop(until instant) *Timer[T] {
+// and returns 0 if there is none.
+func (w *Wheel[T]) pop(until instant) uint32 {
 	for {
 		s, ok := w.first()
 		if !ok || s.start > until {
 			w.turn(max(w.now, until))
-			return nil
+			return 0
 		}
 		w.turn(s.start)
 		if s.ring == 0 {
-			t := w.rings[0].first[s.number]
-			w.unlink(t)
-			return t
+			number := w.rings[0].lists[s.number].first
+			w.unlink(w.timers.Timer(number))
+			return number
 		}
 		w.cascade(s)
 	}
@@ -143,15 +174,14 @@ func (w *Wheel[T]) turnBack(now instant) {
 		return
 	}
 	old := w.rings
-	w.rings = [ringCount]*ring[T]{}
-	w.length = 0
+	w.rings = [ringCount]*ring{}
 	w.turn(now)
 	for _, r := range old {
 		if r == nil {
 			continue
 		}
 		for occupied := r.occupied; occupied != 0; occupied &= occupied - 1 {
-			w.linkAll(r.first[bits.TrailingZeros64(occupied)])
+			w.linkAll(r.lists[bits.TrailingZeros64(occupied)].first)
 		}
 	}
 }
@@ -161,7 +191,8 @@ func (w *Wheel[T]) turnBack(now instant) {
 // same slot.
 func (w *Wheel[T]) cascade(s slot) {
 	r := w.rings[s.ring]
-	first := r.first[s.number]
-	w.length -= r.empty(s.number)
+	first := r.lists[s.number].first
+	r.lists[s.number] = list{}
+	r.occupied &^= 1 << s.number
 	w.linkAll(first)
 }
