@@ -30,6 +30,9 @@ func (s *shard) delivery(ref arena.Ref) *delivery { return (*delivery)(s.arena.A
 
 // resource returns the resource, which must not be handed out.
 func (d *delivery) resource() string {
+	if d.size == 0 {
+		return "" // behind it may be the end of the memory
+	}
 	return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(d), deliverySize)), d.size)
 }
 
@@ -65,7 +68,9 @@ func (s *shard) addDelivery(e *record, c *Copy, order uint64) {
 	ref := s.arena.Alloc(int(deliverySize) + len(c.Resource))
 	d := s.delivery(ref)
 	*d = delivery{stream: c.Stream, mark: c.Mark, order: order, size: uint32(len(c.Resource))}
-	copy(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(d), deliverySize)), d.size), c.Resource)
+	if d.size > 0 {
+		copy(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(d), deliverySize)), d.size), c.Resource)
+	}
 	last := &e.copies
 	for *last != 0 {
 		last = &s.delivery(*last).next

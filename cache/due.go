@@ -92,8 +92,8 @@ func (c *PacketCache) claim(t turn, b *binder) (Packet, bool) {
 	s := t.shard
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, e := s.find(t.seq)
-	if e.record == nil || e.flags&due == 0 {
+	e, at := s.waiting(t.seq)
+	if at < 0 || e.flags&due == 0 {
 		return Packet{}, false
 	}
 	e.flags &^= due
@@ -106,7 +106,7 @@ func (c *PacketCache) giveBack(turns []turn) {
 	for _, t := range turns {
 		s := t.shard
 		s.mu.Lock()
-		if _, e := s.find(t.seq); e.record != nil && e.flags&due != 0 {
+		if e, at := s.waiting(t.seq); at >= 0 && e.flags&due != 0 {
 			e.flags &^= due
 			s.wheel.AddBack(uint32(e.place))
 			s.setWake()

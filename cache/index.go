@@ -40,13 +40,21 @@ func (c *PacketCache) shard(account uint64) *shard { return &c.shards[account>>(
 // numberTag returns the tag of a number.
 func numberTag(seq uint64) uint32 { return tagOf(seq * 0x9e3779b97f4a7c15) }
 
-// find returns the record with this number, if there is one, and the slot that says so.
-func (s *shard) find(seq uint64) (at int, e entry) {
+// waiting returns the record of a packet that waits, with the slot that says so, or -1.
+func (s *shard) waiting(seq uint64) (e entry, at int) {
 	tag := numberTag(seq)
 	for at = firstAt(s.numbers.slots, tag); at >= 0; at = nextAt(s.numbers.slots, tag, at) {
 		if e := s.entry(s.numbers.slots[at].value); e.seq == seq {
-			return at, e
+			return e, at
 		}
 	}
-	return -1, entry{}
+	return entry{}, -1
+}
+
+// find returns the record with this number, if there is one.
+func (s *shard) find(seq uint64) entry {
+	if e, at := s.waiting(seq); at >= 0 {
+		return e
+	}
+	return s.graves.find(seq)
 }

@@ -86,8 +86,8 @@ func (c *PacketCache) list(gather func() []turn) iter.Seq[Packet] {
 func (c *PacketCache) look(t turn, b *binder) (Packet, bool) {
 	t.shard.mu.Lock()
 	defer t.shard.mu.Unlock()
-	_, e := t.shard.find(t.seq)
-	if !e.here() {
+	e, at := t.shard.waiting(t.seq)
+	if at < 0 {
 		return Packet{}, false
 	}
 	return c.packet(t.shard, e.record, b), true

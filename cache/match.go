@@ -90,10 +90,9 @@ func (s *shard) collect(all *candidates, g *graveyard, r *Receipt, n *name) {
 			s.consider(all, candidate{entry: e}, r)
 		}
 	}
-	places = s.graves.slots
-	for at := firstAt(places, n.tag); at >= 0; at = nextAt(places, n.tag, at) {
-		e := s.entry(places[at].value)
-		if e.is(n) && !s.isGone(g, e) && (!exact || e.string(from) == r.From) {
+	v := &s.graves
+	for e, at := v.named(n.tag, v.look(n.tag)); at >= 0; e, at = v.named(n.tag, v.after(n.tag, at)) {
+		if e.is(n) && !g.isGone(e) && (!exact || e.string(from) == r.From) {
 			all.graves++
 			s.consider(all, candidate{entry: e}, r)
 		}
@@ -102,7 +101,9 @@ func (s *shard) collect(all *candidates, g *graveyard, r *Receipt, n *name) {
 
 // expectEnd has the processor fetch what finishing a packet will change.
 func (s *shard) expectEnd(e entry) {
-	s.numbers.expect(numberTag(e.seq))
+	number := numberTag(e.seq)
+	s.numbers.expect(number)
+	s.graves.table.expect(number)
 	if s.wheel != nil {
 		s.wheel.Expect(&e.timer)
 	}

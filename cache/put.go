@@ -7,6 +7,8 @@ package cache
 import (
 	"bytes"
 	"time"
+
+	"github.com/untilack/untilack/internal/arena"
 )
 
 // Put keeps p until it is settled or dropped, and sets its deadline at now+wait; if
@@ -76,8 +78,8 @@ func (c *PacketCache) add(s *shard, now time.Time, p *Packet, n *name, wait time
 		e.copies, former.copies = former.copies, 0
 		s.forget(&c.graves, former)
 	}
-	s.join(a, n, e.place, len(p.Stanza))
-	s.numbers.add(numberTag(p.Seq), e.place)
+	s.join(a, n, arena.Ref(e.place), len(p.Stanza))
+	s.numbers.add(numberTag(p.Seq), arena.Ref(e.place))
 	c.arm(s, e, since, wait)
 	s.counters.put++
 	return Ref{p.Key.To, p.Seq}, nil
@@ -86,10 +88,9 @@ func (c *PacketCache) add(s *shard, now time.Time, p *Packet, n *name, wait time
 // former returns the tombstone of the very packet p, if there is one. Stores keep times
 // to the microsecond.
 func (c *PacketCache) former(s *shard, n *name, p *Packet) entry {
-	places := s.graves.slots
-	for at := firstAt(places, n.tag); at >= 0; at = nextAt(places, n.tag, at) {
-		e := s.entry(places[at].value)
-		if !e.is(n) || s.isGone(&c.graves, e) || e.string(from) != p.Key.From || e.sum != p.Sum {
+	v := &s.graves
+	for e, at := v.named(n.tag, v.look(n.tag)); at >= 0; e, at = v.named(n.tag, v.after(n.tag, at)) {
+		if !e.is(n) || c.graves.isGone(e) || e.string(from) != p.Key.From || e.sum != p.Sum {
 			continue
 		}
 		var was Packet

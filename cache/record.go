@@ -107,13 +107,13 @@ func (i instant) time(like time.Time) time.Time {
 // An entry is a record, which may be nil, and where it lies.
 type entry struct {
 	*record
-	place arena.Ref
+	place uint32 // in the arena, or of a tombstone its headstone
 }
 
 // record returns the record at a place.
 func (s *shard) record(place arena.Ref) *record { return (*record)(s.arena.At(place)) }
 
-func (s *shard) entry(place arena.Ref) entry { return entry{s.record(place), place} }
+func (s *shard) entry(place arena.Ref) entry { return entry{s.record(place), uint32(place)} }
 
 // Timer returns the timer of the record at a place.
 func (s *shard) Timer(place uint32) *wheel.Timer { return &s.record(arena.Ref(place)).timer }
@@ -150,6 +150,9 @@ func (r *record) stanza() []byte { return unsafe.Slice((*byte)(r.body()), r.size
 // string returns one of the strings, which must not be handed out.
 func (r *record) string(which int) string {
 	offset, size := r.span(which)
+	if size == 0 {
+		return "" // behind the last one may be the end of the memory
+	}
 	return unsafe.String((*byte)(unsafe.Add(r.body(), offset)), size)
 }
 

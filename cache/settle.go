@@ -89,6 +89,7 @@ func (c *PacketCache) Settle(now time.Time, r Receipt) (settlement Settlement) {
 }
 
 func (c *PacketCache) settle(s *shard, now time.Time, r *Receipt, n *name, settlement *Settlement) {
+	s.graves.table.expect(n.tag)
 	m := s.match(&c.graves, r, n)
 	s.counters.verdicts[m.verdict]++
 	settlement.Verdict = m.verdict

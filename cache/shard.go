@@ -30,10 +30,9 @@ const (
 type shard struct {
 	mu         sync.Mutex
 	arena      arena.Arena
-	accounts   table[account]            // for which packets wait
-	numbers    table[arena.Ref]          // records by their Seq
-	graves     table[arena.Ref]          // tombstones by the tags of their names
-	plots      [plotCount]plot           // tombstones in the order in which they go
+	accounts   table[account]   // for which packets wait
+	numbers    table[arena.Ref] // records by their Seq
+	graves     graves
 	crowded    map[uint64]map[uint64]int // packets by pair, of accounts that have many
 	wake       atomic.Int64              // a time before which nothing is due, since the cache's origin
 	wheel      *wheel.Wheel[*shard]      // made with the first deadline
@@ -48,7 +47,7 @@ type shard struct {
 func (c *PacketCache) lock(r Ref) (*shard, entry) {
 	s := c.shard(c.hash(r.To))
 	s.mu.Lock()
-	_, e := s.find(r.Seq)
+	e := s.find(r.Seq)
 	if e.record != nil && e.string(to) != r.To {
 		e = entry{}
 	}
@@ -104,25 +103,16 @@ func (c *PacketCache) bury(s *shard, e entry, n *name, since time.Duration) {
 	if e.state == taken {
 		s.taken--
 	}
-	s.leave(n, e.place, int(e.size))
-	at, _ := s.find(e.seq)
+	s.leave(n, arena.Ref(e.place), int(e.size))
+	_, at := s.waiting(e.seq)
+	s.numbers.remove(at)
 	if c.graves.space == 0 {
-		s.numbers.remove(at)
-		s.free(e)
-		return
+		s.freeDeliveries(e.record)
+	} else {
+		s.entomb(&c.graves, e, n.tag, since)
+		s.crowd(&c.graves)
+		s.expire(&c.graves, since, 2)
+		s.graves.expectNext()
 	}
-	stone := s.carve(e, n.tag)
-	s.numbers.slots[at].value = stone.place
-	s.arena.Free(e.place)
-	s.graves.add(n.tag, stone.place)
-	s.enlist(&c.graves, stone, since)
-	s.crowd(&c.graves)
-	s.expire(&c.graves, since, 2)
-	s.expectNext()
-}
-
-// free gives up the memory of a record.
-func (s *shard) free(e entry) {
-	s.freeDeliveries(e.record)
-	s.arena.Free(e.place)
+	s.arena.Free(arena.Ref(e.place))
 }

@@ -114,7 +114,7 @@ func move[V any](from, to []slot[V]) {
 // expect has the processor fetch what looking for a tag will read.
 func (t *table[V]) expect(tag uint32) {
 	if len(t.slots) > 0 {
-		prefetch.Line(unsafe.Pointer(&t.slots[home(t.slots, tag)]))
+		prefetch.Line(unsafe.Pointer(&t.slots[home(t.slots, tag)]), 0)
 	}
 }
 

@@ -11,7 +11,7 @@ package prefetch
 
 import "unsafe"
 
-// Line asks for the cache line at p, which may be any address.
+// Line asks for the cache line so many bytes after p, which may be any address.
 //
 //go:noescape
-func Line(p unsafe.Pointer)
+func Line(p unsafe.Pointer, offset uintptr)

@@ -4,8 +4,9 @@
 
 #include "textflag.h"
 
-// func Line(p unsafe.Pointer)
-TEXT ·Line(SB), NOSPLIT, $0-8
+// func Line(p unsafe.Pointer, offset uintptr)
+TEXT ·Line(SB), NOSPLIT, $0-16
 	MOVQ p+0(FP), AX
-	PREFETCHT0 (AX)
+	MOVQ offset+8(FP), BX
+	PREFETCHT0 (AX)(BX*1)
 	RET

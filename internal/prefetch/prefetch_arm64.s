@@ -4,8 +4,10 @@
 
 #include "textflag.h"
 
-// func Line(p unsafe.Pointer)
-TEXT ·Line(SB), NOSPLIT, $0-8
+// func Line(p unsafe.Pointer, offset uintptr)
+TEXT ·Line(SB), NOSPLIT, $0-16
 	MOVD p+0(FP), R0
+	MOVD offset+8(FP), R1
+	ADD  R1, R0
 	PRFM (R0), PLDL1KEEP
 	RET

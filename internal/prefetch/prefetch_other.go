@@ -10,4 +10,4 @@ package prefetch
 import "unsafe"
 
 // Line does nothing.
-func Line(unsafe.Pointer) {}
+func Line(unsafe.Pointer, uintptr) {}

@@ -89,12 +89,12 @@ func (w *Wheel[T]) Remove(number uint32) bool {
 func (w *Wheel[T]) Expect(t *Timer) {
 	if t.next != 0 {
 		next := unsafe.Pointer(w.timers.Timer(t.next))
-		prefetch.Line(next)
-		prefetch.Line(unsafe.Add(next, 64))
-		prefetch.Line(unsafe.Add(next, 128))
+		prefetch.Line(next, 0)
+		prefetch.Line(next, 64)
+		prefetch.Line(next, 128)
 	}
 	if t.prev != 0 {
-		prefetch.Line(unsafe.Pointer(w.timers.Timer(t.prev)))
+		prefetch.Line(unsafe.Pointer(w.timers.Timer(t.prev)), 0)
 	}
 }
 
