@@ -7,6 +7,7 @@ package cache_test
 import (
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -165,6 +166,49 @@ func TestModel(t *testing.T) {
 		for i := range 400 {
 			w.step()
 			if i%100 == 0 {
+				w.check()
+			}
+		}
+		w.check()
+	}
+}
+
+// What is found by hash is compared with what was meant: nothing that can be seen
+// depends on the hashes, even if all of them are equal.
+func TestModelWhereHashesCollide(t *testing.T) {
+	for seed := range uint64(150) {
+		w := newTwin(t, random{rand.New(rand.NewPCG(seed, 6))})
+		w.Narrow([]uint64{0, 1, 1 << 63, 3 << 32}[seed%4])
+		for i := range 400 {
+			w.step()
+			if i%100 == 0 {
+				w.check()
+			}
+		}
+		w.check()
+	}
+}
+
+// Accounts that grow and shrink: hundreds of packets, put and settled by turns.
+func TestModelWithManyPackets(t *testing.T) {
+	for seed := range uint64(2) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		w := newTwin(t, random{r})
+		w.Narrow([]uint64{1<<64 - 1, 7 << 61}[seed])
+		for i := range 2000 {
+			p := packet(strconv.Itoa(r.IntN(400)), pick(w.script, bodies))
+			p.Key.To = pick(w.script, recipients)
+			if filling := i/500%2 == 0; filling || r.IntN(4) == 0 {
+				want, isNew := w.model.put(w.now, p, 0)
+				got, err := w.Put(w.now, p, 0)
+				w.same("Put", want, got.Seq)
+				w.same("Put's error", isNew, err == nil)
+			} else {
+				receipt := cache.Receipt{To: p.Key.To, From: p.Key.From, ID: p.Key.ID, Resource: throne}
+				verdict, _ := w.model.settle(receipt)
+				w.same("Settle", verdict.String(), w.Settle(w.now, receipt).Verdict.String())
+			}
+			if i%250 == 0 {
 				w.check()
 			}
 		}
