@@ -7,6 +7,7 @@ package untilack
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/untilack/untilack/actions"
@@ -42,7 +43,7 @@ type Session struct {
 	conn   Conn
 	stream *Stream
 	turn   chan struct{} // held while a stanza is admitted and written
-	watch  *time.Timer   // ends the stream if a write of Deliver does not return
+	watch  writeWatch
 }
 
 // Attach is Open for a host that leaves the clock and the effects to Run. What
@@ -73,18 +74,20 @@ func (s *Session) Deliver(ctx context.Context, stanza []byte) error {
 	if err := s.take(ctx); err != nil {
 		return err
 	}
-	admission := s.keeper.Outgoing(time.Now(), s.stream, stanza)
+	now := time.Now()
+	admission := s.keeper.Outgoing(now, s.stream, stanza)
 	if admission.Verdict == Persist {
 		s.give() // other messages for this client need not wait for the disk
 		errs := s.keeper.persistRows(ctx, admission)
 		s.turn <- struct{}{} // no longer than WriteTimeout, and what was put must be told
-		admission = s.keeper.Persisted(time.Now(), s.stream, admission, errs)
+		now = time.Now()
+		admission = s.keeper.Persisted(now, s.stream, admission, errs)
 	}
 	defer s.give()
 	if admission.Verdict == Queue {
 		return nil
 	}
-	err := s.write(ctx, stanza)
+	err := s.write(ctx, now, stanza)
 	if err == nil {
 		return nil
 	}
@@ -97,15 +100,56 @@ func (s *Session) Deliver(ctx context.Context, stanza []byte) error {
 
 // write writes a message in its turn. A stream on which that takes too long is
 // ended, which makes Conn.Write return.
-func (s *Session) write(ctx context.Context, stanza []byte) error {
-	limit := s.keeper.config.WriteTimeout
-	if s.watch == nil {
-		s.watch = time.AfterFunc(limit, func() { s.keeper.overran(time.Now(), s.stream) })
-	} else {
-		s.watch.Reset(limit)
-	}
-	defer s.watch.Stop()
+func (s *Session) write(ctx context.Context, now time.Time, stanza []byte) error {
+	s.watch.begin(s, now)
+	defer s.watch.end()
 	return s.conn.Write(ctx, stanza)
+}
+
+// A writeWatch ends a stream if a write of Deliver does not return. Its timer is not
+// set for each write, which would cost more than a write into a queue: it goes off
+// now and then, and looks whether one has taken too long.
+type writeWatch struct {
+	mu    sync.Mutex
+	timer *time.Timer // nil: there was no write so far
+	set   bool        // whether it runs
+	until time.Time   // when the write has to be over; zero: there is none
+}
+
+func (w *writeWatch) begin(s *Session, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	limit := s.keeper.config.WriteTimeout
+	w.until = now.Add(limit)
+	switch {
+	case w.timer == nil:
+		w.timer = time.AfterFunc(limit, func() {
+			if now := time.Now(); w.isOver(now) {
+				s.keeper.overran(now, s.stream)
+			}
+		})
+	case !w.set:
+		w.timer.Reset(limit)
+	}
+	w.set = true
+}
+
+func (w *writeWatch) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.until = time.Time{}
+}
+
+// isOver reports whether a write should have returned, when the timer went off.
+func (w *writeWatch) isOver(now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	left := w.until.Sub(now)
+	w.set = !w.until.IsZero() && left > 0
+	if w.set {
+		w.timer.Reset(left)
+	}
+	return !w.until.IsZero() && left <= 0
 }
 
 // overran ends a stream whose write does not return.

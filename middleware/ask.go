@@ -147,6 +147,7 @@ func (s *Session) ask(ctx context.Context, r xml.TokenReader, name string, e rec
 	if err != nil {
 		return nil, err
 	}
+	defer sent.release()
 	if !isStanza(sent.name) || sent.name.Local != name {
 		return nil, fmt.Errorf("middleware: element is %q, expected %q", sent.name.Local, name)
 	}

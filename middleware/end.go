@@ -111,7 +111,7 @@ func (s *Session) finish() {
 	if err := s.writeEnd(); err != nil && !errors.Is(err, xmpp.ErrOutputStreamClosed) {
 		s.fail(err)
 	}
-	s.watch.stop()
+	s.watch.close()
 	_ = s.Conn().Close()
 	s.ending.Lock()
 	if s.patience != nil {

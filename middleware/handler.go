@@ -9,8 +9,6 @@ import (
 	"errors"
 	"io"
 
-	"github.com/untilack/untilack/receipts"
-
 	"mellium.im/xmlstream"
 	"mellium.im/xmpp"
 	"mellium.im/xmpp/jid"
@@ -48,7 +46,8 @@ func (s *Session) Serve(h xmpp.Handler) error {
 //
 // Stanzas reach next with the client's address as their sender (RFC 6120
 // §8.1.2.1). Answers to a probe of the Keeper's or to SendIQ and its like do not
-// reach it. A message that is malformed, or whose address is, is answered with an
+// reach it. The text of tokens that next reads is valid until next returns. A message
+// that is malformed, or whose address is, is answered with an
 // error and does not end the stream; one that is too large does.
 //
 // What next writes to the client, by any of its writer's three methods, goes as
@@ -88,33 +87,34 @@ func (s *Session) handle(next xmpp.Handler, w *replier, start *xml.StartElement)
 	case !isStanza(start.Name):
 		return next.HandleXMPP(w, start)
 	}
-	*start = s.stamp(start.Copy())
+	*start = s.stamp(*start)
 	w.question(start)
 	if !isWatched(*start) {
-		if hasBadAddress(*start) {
+		if s.hasBadAddress(*start) {
 			return nil
 		}
 		return next.HandleXMPP(w, start)
 	}
-	list, err := s.collect(w.TokenReader, *start)
-	switch {
+	in := newIncoming()
+	defer in.release()
+	switch err := s.collect(in, w.TokenReader, *start); {
 	case errors.Is(err, ErrTooLarge):
 		return s.stop(stream.PolicyViolation)
 	case err != nil:
 		return err
 	}
-	w.TokenReader = &tokens{list: list[1:]}
-	raw, err := receipts.Encode(&tokens{list: list})
+	raw, err := in.encode(*start)
 	switch {
 	case err != nil:
 		s.rejectMessage(*start, stanza.BadRequest)
 		return nil
 	case !s.Receive(raw):
 		return nil
-	case hasBadAddress(*start):
+	case s.hasBadAddress(*start):
 		s.rejectMessage(*start, stanza.JIDMalformed)
 		return nil
 	}
+	w.TokenReader = &in.rest
 	return next.HandleXMPP(w, start)
 }
 
@@ -133,31 +133,18 @@ func isWatched(start xml.StartElement) bool {
 
 // hasBadAddress reports whether a stanza is addressed to what is no address.
 // Handlers would take it for a reason to end the stream.
-func hasBadAddress(start xml.StartElement) bool {
+func (s *Session) hasBadAddress(start xml.StartElement) bool {
 	to := attribute(start, "to")
 	if to == "" {
 		return false
 	}
-	_, err := jid.Parse(to)
-	return err != nil
-}
-
-// collect reads the rest of an element whose tag is given.
-func (s *Session) collect(r xml.TokenReader, start xml.StartElement) ([]xml.Token, error) {
-	c := collector{limit: s.options.MaxStanza}
-	whole, err := c.add(start)
-	for err == nil && !whole {
-		var token xml.Token
-		token, err = r.Token()
-		if token != nil {
-			whole, err = c.add(token)
-		}
+	if good := s.goodAddress.Load(); good != nil && *good == to {
+		return false
 	}
-	if !whole && errors.Is(err, io.EOF) {
-		return nil, io.ErrUnexpectedEOF
+	if _, err := jid.Parse(to); err != nil {
+		return true
 	}
-	if whole {
-		err = nil
-	}
-	return c.list, err
+	good := to
+	s.goodAddress.Store(&good)
+	return false
 }

@@ -60,19 +60,28 @@ func newQueue(o *Options) *queue {
 // put copies a stanza into the queue.
 func (q *queue) put(stanza []byte) error {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	if !q.shut && q.isFull(len(stanza)) {
 		q.refused = true
+		q.mu.Unlock()
 		return fmt.Errorf("middleware: %w", untilack.ErrBusy)
 	}
-	return q.add(stanza)
+	return q.addAndUnlock(stanza)
 }
 
 // putBeyond is put without the limits.
 func (q *queue) putBeyond(stanza []byte) error {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.add(stanza)
+	return q.addAndUnlock(stanza)
+}
+
+// addAndUnlock wakes the writer when it can go on at once.
+func (q *queue) addAndUnlock(stanza []byte) error {
+	err := q.add(stanza)
+	q.mu.Unlock()
+	if err == nil {
+		q.work.Signal()
+	}
+	return err
 }
 
 // add adds a stanza. Without a single byte it only marks a place in the order.
@@ -93,7 +102,6 @@ func (q *queue) add(stanza []byte) error {
 	q.bytes += len(q.next.bytes) - before
 	q.stanzas++
 	q.puts++
-	q.work.Signal()
 	return nil
 }
 

@@ -5,6 +5,7 @@
 package middleware
 
 import (
+	"bytes"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -55,15 +56,16 @@ func (s *Session) Receive(raw []byte) (forward bool) {
 func (s *Session) ReadStanza() (raw []byte, start xml.StartElement, err error) {
 	r := s.Session.TokenReader()
 	defer r.Close()
+	in := newIncoming()
+	defer in.release()
 	for {
-		c := collector{limit: s.options.MaxStanza}
-		start, err = s.readElement(r, &c)
+		start, err = s.readElement(r, in)
 		if err != nil {
 			return nil, xml.StartElement{}, s.readFailed(err)
 		}
-		raw, err = receipts.Encode(&tokens{list: c.list})
+		raw, err = in.encode(start)
 		if err == nil {
-			return raw, start, nil
+			return bytes.Clone(raw), start, nil
 		}
 		s.rejectMessage(start, stanza.BadRequest)
 	}
@@ -71,20 +73,21 @@ func (s *Session) ReadStanza() (raw []byte, start xml.StartElement, err error) {
 
 // readElement collects the next element, and puts the client's address into it
 // if it is a stanza.
-func (s *Session) readElement(r xml.TokenReader, c *collector) (start xml.StartElement, err error) {
+func (s *Session) readElement(r xml.TokenReader, in *incoming) (start xml.StartElement, err error) {
+	in.reset(s.options.MaxStanza)
 	for {
 		token, err := r.Token()
 		if token == nil && err != nil {
 			return start, err
 		}
-		if t, ok := token.(xml.StartElement); ok && c.depth == 0 {
+		if t, ok := token.(xml.StartElement); ok && in.depth == 0 {
 			if err := checkName(t.Name); err != nil {
 				return start, err
 			}
-			start = s.stamp(t.Copy())
+			start = s.stamp(t)
 			token = start
 		}
-		whole, err := c.add(token)
+		whole, err := in.add(token)
 		switch {
 		case err != nil:
 			return start, err
@@ -113,7 +116,8 @@ func checkName(name xml.Name) error {
 	return nil
 }
 
-// stamp puts the client's address into a stanza's tag.
+// stamp puts the client's address into a stanza's tag, which is the parser's, and
+// ours to change.
 func (s *Session) stamp(start xml.StartElement) xml.StartElement {
 	if !isStanza(start.Name) {
 		return start

@@ -22,8 +22,10 @@ type replier struct {
 	out       xmlstream.TokenReadEncoder // the embedded session's
 	id        string                     // of the IQ that wants an answer
 	asked     bool
-	holds     bool // the lock of the embedded session, until the handler returns
-	collected collector
+	holds     bool      // the lock of the embedded session, until the handler returns
+	next      *outgoing // the element that is written; nil: none was begun
+	answering bool      // the element that is written is the answer to the IQ
+	collected collector // its tokens
 }
 
 // question notes the id of an IQ that wants an answer.
@@ -36,15 +38,31 @@ func (w *replier) question(start *xml.StartElement) {
 
 // EncodeToken implements xmlstream.TokenWriter.
 func (w *replier) EncodeToken(t xml.Token) error {
-	whole, err := w.collected.add(t)
+	if w.asked && !w.answering && (w.next == nil || w.next.isEmpty()) {
+		w.answering = w.answers(t)
+	}
+	if w.answering {
+		whole, err := w.collected.add(t)
+		if err != nil || !whole {
+			return err
+		}
+		w.answering = false
+		return w.answer(w.collected.take())
+	}
+	if w.next == nil {
+		w.next = newOutgoing()
+	}
+	whole, err := w.next.add(t)
 	if err != nil || !whole {
 		return err
 	}
-	list := w.collected.take()
-	if w.answers(list) {
-		return w.answer(list)
+	e, err := w.next.finish()
+	w.next = nil
+	if err != nil {
+		return err
 	}
-	return w.send(list)
+	defer e.release()
+	return w.send(e)
 }
 
 // Encode implements xmlstream.Encoder.
@@ -60,10 +78,11 @@ func (w *replier) EncodeElement(v any, start xml.StartElement) error {
 	return err
 }
 
-// answers reports whether an element answers the IQ that is being handled.
-func (w *replier) answers(list []xml.Token) bool {
-	start, ok := list[0].(xml.StartElement)
-	if !ok || !w.asked || !isStanza(start.Name) || start.Name.Local != "iq" || attribute(start, "id") != w.id {
+// answers reports whether an element that begins with t answers the IQ that is
+// being handled.
+func (w *replier) answers(t xml.Token) bool {
+	start, ok := t.(xml.StartElement)
+	if !ok || !isStanza(start.Name) || start.Name.Local != "iq" || attribute(start, "id") != w.id {
 		return false
 	}
 	kind := attribute(start, "type")
@@ -103,11 +122,7 @@ func withoutDeclarations(attrs []xml.Attr) []xml.Attr {
 
 // send sends an element. That the queue is full holds up the client whose stanza
 // is handled, and nobody else.
-func (w *replier) send(list []xml.Token) error {
-	e, err := encode(&tokens{list: list})
-	if err != nil {
-		return err
-	}
+func (w *replier) send(e element) error {
 	for {
 		err := w.s.send(context.Background(), e)
 		if w.holds || !errors.Is(err, untilack.ErrBusy) {

@@ -30,6 +30,7 @@ func (s *Session) Send(ctx context.Context, r xml.TokenReader) error {
 	if err != nil {
 		return err
 	}
+	defer e.release()
 	return s.send(ctx, e)
 }
 

@@ -41,6 +41,8 @@ type Session struct {
 	handled  atomic.Uint64 // calls that have returned
 	clean    atomic.Bool   // the client closed its stream in order
 
+	goodAddress atomic.Pointer[string] // the last one that a stanza was to: clients write to the same again and again
+
 	ending   sync.Mutex
 	last     []string    // what to write at the end, after the queue
 	cause    error       // why it ended, if not in order

@@ -17,8 +17,6 @@ import (
 type collector struct {
 	list  []xml.Token
 	depth int
-	size  int // in bytes, roughly
-	limit int // of size; 0: none
 }
 
 // EncodeToken implements xmlstream.TokenWriter.
@@ -33,33 +31,39 @@ func (c *collector) add(t xml.Token) (whole bool, err error) {
 	switch t := t.(type) {
 	case xml.StartElement:
 		c.depth++
-		c.size += len(t.Name.Local) + len(t.Name.Space)
-		for _, a := range t.Attr {
-			c.size += len(a.Name.Local) + len(a.Name.Space) + len(a.Value)
-		}
 	case xml.EndElement:
 		c.depth--
 	case xml.CharData:
 		if c.depth == 0 && len(bytes.Trim(t, " \t\r\n")) == 0 {
 			return false, nil
 		}
-		c.size += len(t)
-	}
-	if c.size += tokenSize; c.limit > 0 && (c.size > c.limit || c.depth > maxDepth) {
-		return false, ErrTooLarge
 	}
 	c.list = append(c.list, xml.CopyToken(t))
 	return c.depth <= 0, nil
 }
 
+// resume goes on after some tokens, of which depth elements are open.
+func (c *collector) resume(list []xml.Token, depth int) { c.list, c.depth = list, depth }
+
 // tokenSize is what a token counts for by itself: the shortest one takes about
 // that many bytes on the wire.
 const tokenSize = 4
 
+// sizeOf returns about how many bytes a start tag takes on the wire, tokenSize
+// apart.
+func sizeOf(t *xml.StartElement) int {
+	size := len(t.Name.Local) + len(t.Name.Space)
+	for i := range t.Attr {
+		a := &t.Attr[i]
+		size += len(a.Name.Local) + len(a.Name.Space) + len(a.Value)
+	}
+	return size
+}
+
 // take returns the tokens and starts anew.
 func (c *collector) take() []xml.Token {
 	list := c.list
-	c.list, c.depth, c.size = nil, 0, 0
+	c.list, c.depth = nil, 0
 	return list
 }
 
@@ -78,9 +82,9 @@ func (t *tokens) Token() (xml.Token, error) {
 
 // A tokenWriter sends each element as soon as it is whole.
 type tokenWriter struct {
-	s         *Session
-	collected collector
-	closed    bool
+	s      *Session
+	next   *outgoing // the element that is written; nil: none was begun
+	closed bool
 }
 
 // TokenWriter returns a writer of tokens, which sends each top-level element when
@@ -99,11 +103,20 @@ func (w *tokenWriter) EncodeToken(t xml.Token) error {
 	if w.closed {
 		return io.EOF
 	}
-	whole, err := w.collected.add(t)
+	if w.next == nil {
+		w.next = newOutgoing()
+	}
+	whole, err := w.next.add(t)
 	if err != nil || !whole {
 		return err
 	}
-	return w.s.Send(context.Background(), &tokens{list: w.collected.take()})
+	e, err := w.next.finish()
+	w.next = nil
+	if err != nil {
+		return err
+	}
+	defer e.release()
+	return w.s.send(context.Background(), e)
 }
 
 // Flush does nothing: whole elements are on their way already.
@@ -120,8 +133,8 @@ func (w *tokenWriter) Close() error {
 		return nil
 	}
 	w.closed = true
-	if len(w.collected.take()) > 0 {
-		return ErrIncomplete
+	if w.next == nil || w.next.isEmpty() {
+		return nil
 	}
-	return nil
+	return ErrIncomplete
 }

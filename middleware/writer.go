@@ -5,7 +5,7 @@
 package middleware
 
 import (
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"mellium.im/xmlstream"
@@ -91,15 +91,25 @@ func (s *Session) lock() xmlstream.TokenWriteFlushCloser {
 // A watch ends the session if a write takes too long. The deadlines of the
 // connection would not do: what the embedded session does when a context ends
 // takes them back.
+//
+// Its timer is not set for each write, which would cost more than many a write: it
+// goes off now and then while there is something to write, and looks whether a
+// limit has passed.
 type watch struct {
-	s       *Session
+	s     *Session
+	epoch time.Time
+
+	mu      sync.Mutex
 	timer   *time.Timer
-	waiting atomic.Bool   // for the lock
-	handled atomic.Uint64 // calls of handlers when the wait began
+	set     bool          // whether the timer runs
+	fires   time.Duration // when it goes off, after epoch
+	until   time.Duration // when the time is over; 0: nothing is under way
+	waiting bool          // for the lock
+	handled uint64        // calls of handlers when the wait began
 }
 
 func newWatch(s *Session) *watch {
-	w := &watch{s: s}
+	w := &watch{s: s, epoch: time.Now()}
 	w.timer = time.AfterFunc(time.Hour, w.expire)
 	w.timer.Stop()
 	return w
@@ -107,28 +117,70 @@ func newWatch(s *Session) *watch {
 
 // start begins the time for a write of n bytes.
 func (w *watch) start(n int) {
-	w.waiting.Store(false)
-	w.timer.Reset(w.s.options.timeFor(n))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting = false
+	w.begin(w.s.options.timeFor(n))
 }
 
 // startWaiting begins the time for a wait for the lock.
 func (w *watch) startWaiting() {
-	w.handled.Store(w.s.handled.Load())
-	w.waiting.Store(true)
-	w.timer.Reset(w.s.options.WriteTimeout)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting, w.handled = true, w.s.handled.Load()
+	w.begin(w.s.options.WriteTimeout)
 }
 
-func (w *watch) stop() { w.timer.Stop() }
-
-// expire ends the session. But while a handler of Session.Handler runs it may
-// hold the lock, having written part of an answer, for as long as it likes.
-func (w *watch) expire() {
-	handled := w.s.handled.Load()
-	if w.waiting.Load() && (w.s.handling.Load() > 0 || w.handled.Swap(handled) != handled) {
-		w.timer.Reset(w.s.options.WriteTimeout)
-		return
+// begin begins a time.
+func (w *watch) begin(d time.Duration) {
+	w.until = time.Since(w.epoch) + d
+	if !w.set || w.fires > w.until {
+		w.set, w.fires = true, w.until
+		w.timer.Reset(d)
 	}
-	w.s.fail(ErrStalled)
+}
+
+func (w *watch) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.until = 0
+}
+
+// close stops the timer, for good if nothing is begun any more.
+func (w *watch) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.until, w.set = 0, false
+	w.timer.Stop()
+}
+
+// expire ends the session if the time is over.
+func (w *watch) expire() {
+	if w.isOver() {
+		w.s.fail(ErrStalled)
+	}
+}
+
+// isOver reports whether the time is over, and goes on otherwise. While a handler of
+// Session.Handler runs it may hold the lock, having written part of an answer, for
+// as long as it likes.
+func (w *watch) isOver() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	left := w.until - time.Since(w.epoch)
+	w.set = false
+	switch handled := w.s.handled.Load(); {
+	case w.until == 0:
+		return false
+	case left > 0:
+		w.begin(left)
+	case w.waiting && (w.s.handling.Load() > 0 || w.handled != handled):
+		w.handled = handled
+		w.begin(w.s.options.WriteTimeout)
+	default:
+		return true
+	}
+	return false
 }
 
 // timeFor returns how long a write of n bytes may take.
