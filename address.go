@@ -7,6 +7,7 @@ package untilack
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/untilack/untilack/receipts"
 
@@ -31,6 +32,41 @@ func parseAddress(raw []byte) (address, bool) {
 		return address{}, false
 	}
 	return split(parsed.String()), true
+}
+
+// textAddress normalises an address that stands in a stanza.
+func textAddress(t receipts.Text) (address, bool) {
+	if plain, ok := t.Plain(); ok {
+		return parseAddress(plain)
+	}
+	return parseAddress([]byte(t.String()))
+}
+
+// peers are addresses that stood in stanzas of one stream: mostly they are of the few
+// with whom its client is speaking.
+type peers [4]atomic.Pointer[address]
+
+// peer is textAddress, and remembers. A nil Stream does not.
+func (s *Stream) peer(t receipts.Text) (address, bool) {
+	plain, ok := t.Plain()
+	if s == nil || !ok || len(plain) == 0 {
+		return textAddress(t)
+	}
+	switch {
+	case string(plain) == s.address.bare:
+		return address{full: s.address.bare, bare: s.address.bare, local: s.address.local}, true
+	case string(plain) == s.address.full:
+		return s.address, true
+	}
+	place := &s.peers[(len(plain)+int(plain[0])+int(plain[len(plain)-1]))%len(s.peers)]
+	if known := place.Load(); known != nil && string(plain) == known.full {
+		return *known, true
+	}
+	parsed, ok := parseAddress(plain)
+	if ok && string(plain) == parsed.full {
+		place.Store(&parsed)
+	}
+	return parsed, ok
 }
 
 func split(full string) address {

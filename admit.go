@@ -6,6 +6,8 @@ package untilack
 
 import (
 	"cmp"
+	"encoding/binary"
+	"math/bits"
 
 	"github.com/untilack/untilack/cache"
 	"github.com/untilack/untilack/receipts"
@@ -92,31 +94,40 @@ func excluded(c Candidate) string {
 // marksOf translates what a message says into where it may go.
 func marksOf(m *receipts.Message, to address) cache.Marks {
 	var marks cache.Marks
-	for _, mark := range []struct {
-		set  bool
-		mark cache.Marks
-	}{
-		{m.Type == stanza.ChatMessage, cache.Chat},
-		{m.Type == stanza.HeadlineMessage, cache.Headline},
-		{m.Kind != receipts.KindRequest, cache.NotAsked},
-		{m.Marks.Has(receipts.RoomUser), cache.Room},
-		{m.Marks.Has(receipts.Encrypted), cache.Encrypted},
-		{m.Marks.Has(receipts.NoPermanentStore), cache.Volatile},
-		{m.Marks.Has(receipts.DeliverNotStored), cache.NeverStored},
-		{to.resource != "" && m.Marks&(receipts.NoCopy|receipts.MatchExact|receipts.Private) != 0, cache.Pinned},
-	} {
-		if mark.set {
-			marks |= mark.mark
+	set := func(mark cache.Marks, is bool) {
+		if is {
+			marks |= mark
 		}
 	}
+	set(cache.Chat, m.Type == stanza.ChatMessage)
+	set(cache.Headline, m.Type == stanza.HeadlineMessage)
+	set(cache.NotAsked, m.Kind != receipts.KindRequest)
+	set(cache.Room, m.Marks.Has(receipts.RoomUser))
+	set(cache.Encrypted, m.Marks.Has(receipts.Encrypted))
+	set(cache.Volatile, m.Marks.Has(receipts.NoPermanentStore))
+	set(cache.NeverStored, m.Marks.Has(receipts.DeliverNotStored))
+	set(cache.Pinned, to.resource != "" && m.Marks&(receipts.NoCopy|receipts.MatchExact|receipts.Private) != 0)
 	return marks
 }
 
-// sum is FNV-1a: the same on every node, which maphash is not.
+// sum tells stanzas apart. It is the same on every node, which maphash is not.
 func sum(stanza []byte) uint64 {
-	hash := uint64(14695981039346656037)
-	for _, c := range stanza {
-		hash = (hash ^ uint64(c)) * 1099511628211
+	const odd = 0x9e3779b97f4a7c15
+	hash := uint64(len(stanza)) * odd
+	for ; len(stanza) >= 8; stanza = stanza[8:] {
+		hash = bits.RotateLeft64(hash^binary.LittleEndian.Uint64(stanza), 29) * odd
 	}
-	return hash
+	for _, c := range stanza {
+		hash = bits.RotateLeft64(hash^uint64(c), 29) * odd
+	}
+	return mix(hash)
+}
+
+// admit asks the policy about a message, which stays where it is.
+func (k *Keeper) admit(recipient, sender string, m *receipts.Message) Admit {
+	if k.config.Admit == nil {
+		return DefaultAdmit(Candidate{Recipient: recipient, Sender: sender, Message: m})
+	}
+	own := *m // what is handed to others can not lie on the stack
+	return k.config.Admit(Candidate{Recipient: recipient, Sender: sender, Message: &own})
 }

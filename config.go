@@ -180,9 +180,6 @@ func (c *Config) withDefaults() (persist bool, err error) {
 	if c.Seed == 0 {
 		c.Seed = rand.Uint64() | 1
 	}
-	if c.Admit == nil {
-		c.Admit = DefaultAdmit
-	}
 	if c.Capable == nil {
 		c.Capable = func(string) bool { return false }
 	}

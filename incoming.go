@@ -5,6 +5,7 @@
 package untilack
 
 import (
+	"bytes"
 	"strings"
 	"time"
 
@@ -21,6 +22,9 @@ import (
 // the answer to a probe of the Keeper's own.
 func (k *Keeper) Incoming(now time.Time, s *Stream, raw []byte) (forward bool) {
 	s.heard.Store(now.UnixNano())
+	if isSilent(raw) {
+		return true
+	}
 	m, err := receipts.Scan(raw)
 	if err != nil {
 		return true // for the host's own parser to judge
@@ -31,17 +35,25 @@ func (k *Keeper) Incoming(now time.Time, s *Stream, raw []byte) (forward bool) {
 	case m.Element != receipts.MessageStanza || m.Type == stanza.GroupChatMessage:
 		return true
 	case m.Type == stanza.ErrorMessage:
-		k.settle(now, s, &m, m.ID.String(), Rejected)
+		k.settle(now, s, &m, view(m.ID), Rejected)
 	case m.Kind&receipts.KindReceived != 0:
 		for id := range m.Received() {
 			if !id.IsEmpty() {
-				k.settle(now, s, &m, id.String(), Settled)
+				k.settle(now, s, &m, view(id), Settled)
 			} else if !k.config.Strict {
-				k.settle(now, s, &m, m.ID.String(), Settled) // XEP-0184 1.0 §3
+				k.settle(now, s, &m, view(m.ID), Settled) // XEP-0184 1.0 §3
 			}
 		}
 	}
 	return true
+}
+
+// isSilent reports whether a stanza is a message that tells the Keeper nothing: no
+// receipt, and no error. It looks at the bytes alone and is right whenever it says
+// so, which it does about most messages; all others are for receipts.Scan.
+func isSilent(raw []byte) bool {
+	return bytes.HasPrefix(raw, []byte("<message")) && bytes.IndexByte(raw, '&') < 0 && // a reference may stand for any letter
+		!receipts.Mentions(raw) && !bytes.Contains(raw, []byte("error"))
 }
 
 // answersProbe reports whether an answer is one to our own ping. Its id alone
@@ -57,13 +69,17 @@ func (k *Keeper) answersProbe(now time.Time, s *Stream, m *receipts.Message) boo
 	return k.Answered(now, s, id)
 }
 
-// settle settles the packet that the client of s answered with m.
+// settle settles the packet that the client of s answered with m. The id is a part of
+// the caller's bytes.
 func (k *Keeper) settle(now time.Time, s *Stream, m *receipts.Message, id string, reason Reason) {
-	sender, ok := textAddress(m.To)
+	sender, ok := s.peer(m.To)
 	if !ok || id == "" {
 		return
 	}
-	a := k.enter(s.address.bare)
+	if k.config.Watch != nil {
+		id = strings.Clone(id) // what is told outlives the call
+	}
+	a := k.enterStream(s)
 	defer k.leave(a)
 	settlement := k.cache.Settle(now, cache.Receipt{
 		To: s.address.bare, Resource: s.address.resource, Stream: s.id, From: sender.full, ID: id,
@@ -111,12 +127,14 @@ func (k *Keeper) withdraw(a *account, p cache.Packet) {
 		return
 	}
 	k.cache.Mark(p.Ref(), 0, cache.Stored) // so that the row is not taken for one that stands
-	a.deleting[p.Identity()]++
+	identity := p.Identity()
+	identity.ID = strings.Clone(identity.ID) // it may be a part of the receipt
+	a.deleting[identity]++
 	if last := a.lastSlow(); last != nil && last.Kind == DeleteRows && len(last.Identities) < maxRows {
-		last.Identities = append(last.Identities, p.Identity())
+		last.Identities = append(last.Identities, identity)
 		return
 	}
-	k.enqueue(a, &Effect{Kind: DeleteRows, Identities: []cache.Identity{p.Identity()}})
+	k.enqueue(a, &Effect{Kind: DeleteRows, Identities: []cache.Identity{identity}})
 }
 
 // lastSlow returns the last effect that is queued for actions or the store.

@@ -65,6 +65,11 @@ func New(config Config) (*Keeper, error) {
 		redeliver.Send = func(context.Context, cache.Packet) error { return nil }
 		config.Redeliver = &redeliver
 	}
+	var options cache.Options
+	if config.Cache != nil {
+		options = *config.Cache
+	}
+	options.WithoutStanza = true // what is settled goes nowhere
 	k := &Keeper{
 		config:  config,
 		lasting: actions.Lasting(config.Store),
@@ -73,7 +78,7 @@ func New(config Config) (*Keeper, error) {
 		chain:   actions.Chain(config.Actions...),
 		last:    config.Actions[len(config.Actions)-1],
 		keepers: actions.Chain(config.Actions[:max(1, len(config.Actions)-1)]...),
-		cache:   cache.New(config.Cache),
+		cache:   cache.New(&options),
 	}
 	k.ready.wake = make(chan struct{}, 1)
 	k.timers.wake = make(chan struct{}, 1)
@@ -167,8 +172,33 @@ type rowCursor struct {
 // enter locks the account of a bare address, which it makes if there is none.
 // Each enter is followed by one leave.
 func (k *Keeper) enter(bare string) *account {
-	sh := &k.shards[mix(k.config.Seed^sum([]byte(bare)))%shardCount]
+	sh := k.shardOf(bare)
 	sh.Lock()
+	return sh.account(bare)
+}
+
+// enterStream is enter for the account of a stream. While that has not ended it need
+// not be searched for. The stream of another Keeper, of a node that has started anew
+// for instance, is none of its streams.
+func (k *Keeper) enterStream(s *Stream) *account {
+	if s.keeper != k {
+		return k.enter(s.address.bare)
+	}
+	sh := s.account.shard
+	sh.Lock()
+	if !s.ended {
+		return s.account
+	}
+	return sh.account(s.address.bare)
+}
+
+func (k *Keeper) shardOf(bare string) *shard {
+	return &k.shards[mix(k.config.Seed^sum([]byte(bare)))%shardCount]
+}
+
+// account returns the account of a bare address, which it makes if there is none. The
+// shard is locked.
+func (sh *shard) account(bare string) *account {
 	a, ok := sh.accounts[bare]
 	if !ok {
 		a = &account{bare: bare, shard: sh, listed: make(map[uint64]int), deleting: make(map[cache.Identity]int), notes: make(map[uint64]*note), acts: make(map[string]int), holds: make(map[string]time.Time), idle: make(map[string]chan struct{}), rows: rowCursor{more: true}}
@@ -181,11 +211,8 @@ func (k *Keeper) enter(bare string) *account {
 func (k *Keeper) leave(a *account) {
 	events := a.events
 	a.events = nil
-	for sender, idle := range a.idle {
-		if a.settled(sender) {
-			close(idle)
-			delete(a.idle, sender)
-		}
+	if len(a.idle) > 0 {
+		a.tellIdle()
 	}
 	runnable := k.wakeLanes(a)
 	a.tidy()
@@ -195,6 +222,17 @@ func (k *Keeper) leave(a *account) {
 	}
 	for _, e := range events {
 		k.config.Watch(e)
+	}
+}
+
+// tellIdle tells those who wait for it that no action is to decide about a sender's
+// packets any more.
+func (a *account) tellIdle() {
+	for sender, idle := range a.idle {
+		if a.settled(sender) {
+			close(idle)
+			delete(a.idle, sender)
+		}
 	}
 }
 
@@ -251,6 +289,10 @@ func (k *Keeper) note(a *account, e Event) {
 }
 
 func (k *Keeper) notePacket(a *account, now time.Time, r Reason, s *Stream, key cache.Key) {
+	if k.config.Watch == nil {
+		k.counts[r].Add(1)
+		return
+	}
 	e := Event{Time: now, Reason: r, Sender: key.From, ID: key.ID}
 	if s != nil {
 		e.Resource = s.address.resource

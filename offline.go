@@ -78,7 +78,8 @@ func (k *Keeper) away(now time.Time, stanza []byte) (p cache.Packet, online bool
 	if err != nil {
 		return p, false, nil, err
 	}
-	d := k.draft(to.bare, stanza)
+	d := k.draft(nil, to.bare, stanza)
+	d.packet = owned(d.packet)
 	if !d.possible {
 		k.counts[Refused].Add(1)
 		return p, false, nil, fmt.Errorf("%w: %s", ErrRefused, d.admit.Why)

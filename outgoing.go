@@ -7,7 +7,9 @@ package untilack
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/untilack/untilack/actions"
 	"github.com/untilack/untilack/cache"
@@ -59,8 +61,11 @@ type draft struct {
 // after the call. What is not a message, or not well-formed, is for the host to
 // write as if there were no Keeper.
 func (k *Keeper) Outgoing(now time.Time, s *Stream, stanza []byte) Admission {
-	d := k.draft(s.address.bare, stanza)
-	a := k.enter(s.address.bare)
+	d := k.draft(s, s.address.bare, stanza)
+	if k.config.Watch != nil {
+		d.packet = owned(d.packet) // what is told outlives the call
+	}
+	a := k.enterStream(s)
 	defer k.leave(a)
 	sender := d.packet.Key.Sender()
 	if !d.possible || (!d.admit.Keep && !k.behind(a, s, sender)) {
@@ -70,7 +75,7 @@ func (k *Keeper) Outgoing(now time.Time, s *Stream, stanza []byte) Admission {
 	p := a.stamp(now, d)
 	queue := k.behind(a, s, sender)
 	if queue && a.spilling && actions.MayKeep(p, k.lasting) {
-		return k.overflow(a, now, s, p, d.admit)
+		return k.overflow(a, now, s, owned(p), d.admit)
 	}
 	wait := k.firstWait(p)
 	if queue {
@@ -87,28 +92,32 @@ func (k *Keeper) Outgoing(now time.Time, s *Stream, stanza []byte) Admission {
 		k.notePacket(a, now, Admitted, s, p.Key)
 	case errors.Is(err, cache.ErrDuplicate):
 	default:
-		return k.overflow(a, now, s, p, d.admit)
+		return k.overflow(a, now, s, owned(p), d.admit)
 	}
 	admission := Admission{Kept: true, Why: d.admit.Why, ref: ref}
 	if err == nil && persist {
-		admission.Verdict, admission.Rows = Persist, []actions.Row{row(p)}
+		admission.Verdict, admission.Rows = Persist, []actions.Row{row(owned(p))}
 		return admission
 	}
-	if waiting, ok := k.cache.Get(ref); ok {
+	admission.before = p.Marks
+	if err != nil { // it waits already, and may have gone out
+		waiting, _ := k.cache.Get(ref)
 		admission.before = waiting.Marks
 	}
 	admission.Verdict = k.route(a, now, s, ref, p, queue)
 	return admission
 }
 
-// draft makes a packet of a message for the account recipient.
-func (k *Keeper) draft(recipient string, stanza []byte) draft {
+// draft makes a packet of a message for the account recipient, whose stream s is. It
+// may be nil. The packet is made of stanza's own bytes, which are the caller's: what is
+// not given to the cache, which copies it, has to be owned first.
+func (k *Keeper) draft(s *Stream, recipient string, stanza []byte) draft {
 	m, err := receipts.Scan(stanza)
 	if err != nil {
 		return draft{admit: Admit{Why: "not well-formed"}}
 	}
-	from, known := textAddress(m.From)
-	to, addressed := textAddress(m.To)
+	from, known := s.peer(m.From)
+	to, addressed := s.peer(m.To)
 	if !known || !addressed || to.bare != recipient || to.local == "" {
 		return draft{admit: Admit{Why: "not addressed from somebody to the recipient"}}
 	}
@@ -116,18 +125,18 @@ func (k *Keeper) draft(recipient string, stanza []byte) draft {
 	if why := impossible(c); why != "" {
 		return draft{admit: Admit{Why: why}}
 	}
-	d := draft{admit: k.config.Admit(c), expireAfter: m.ExpireAfter}
+	d := draft{admit: k.admit(recipient, from.full, &m), expireAfter: m.ExpireAfter}
 	d.possible = d.admit.Keep || excluded(c) == ""
 	if !d.possible {
 		return d
 	}
 	d.packet = cache.Packet{
-		Key:      cache.Key{To: recipient, From: from.full, ID: m.ID.String()},
+		Key:      cache.Key{To: recipient, From: from.full, ID: view(m.ID)},
 		Sum:      sum(stanza),
 		Resource: to.resource,
 		Marks:    marksOf(&m, to),
 		Expires:  m.ExpireAt,
-		Stanza:   bytes.Clone(stanza),
+		Stanza:   stanza,
 	}
 	if !k.config.Authorised(recipient, from.full) {
 		d.packet.Marks |= cache.Unauthorised
@@ -135,12 +144,19 @@ func (k *Keeper) draft(recipient string, stanza []byte) draft {
 	return d
 }
 
-// textAddress normalises an address that stands in a stanza.
-func textAddress(t receipts.Text) (address, bool) {
+// owned returns a packet without the caller's bytes.
+func owned(p cache.Packet) cache.Packet {
+	p.Key.ID, p.Stanza = strings.Clone(p.Key.ID), bytes.Clone(p.Stanza)
+	return p
+}
+
+// view returns the value of an attribute without copying it, if that can be. It is
+// valid for as long as the bytes are that were scanned.
+func view(t receipts.Text) string {
 	if plain, ok := t.Plain(); ok {
-		return parseAddress(plain)
+		return unsafe.String(unsafe.SliceData(plain), len(plain))
 	}
-	return parseAddress([]byte(t.String()))
+	return t.String()
 }
 
 // stamp gives a draft its time of first receipt.

@@ -258,6 +258,8 @@ func TestReceiptsInOldAndOddForms(t *testing.T) {
 		{"two receipts in one message settle two messages", false, two, nil},
 		{"the type is of no account", false, message("headline", "", westminster, "", received("m1")), []string{"m2 on stream"}},
 		{"a request beside a receipt is void", false, message("chat", "", westminster, "x", received("m1")+request), []string{"m2 on stream"}},
+		{"an error settles too", false, message("error", "", westminster, "m1", ""), []string{"m2 on stream"}},
+		{"however it is written", false, strings.Replace(message("error", "", westminster, "m1", ""), "error", "&#x65;rror", 1), []string{"m2 on stream"}},
 		{"an empty id settles nothing", false, message("chat", "", westminster, "", received("")), []string{"m1 on stream", "m2 on stream"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -23,7 +23,10 @@ var ErrAddress = errors.New("untilack: bad address")
 type Stream struct {
 	id      uint64
 	address address
+	keeper  *Keeper
+	account *account // the one that it is in as long as it has not ended
 	session *Session // who carries effects out, if Attach opened it
+	peers   peers
 
 	ended     bool
 	away      bool // no available presence
@@ -109,7 +112,7 @@ func (k *Keeper) open(now time.Time, address string, o *StreamOptions, session *
 	}
 	a := k.enter(bound.bare)
 	defer k.leave(a)
-	s := &Stream{id: k.streamID.Add(1), address: bound, session: session, away: o.Away, priority: o.Priority}
+	s := &Stream{id: k.streamID.Add(1), address: bound, keeper: k, account: a, session: session, away: o.Away, priority: o.Priority}
 	if old := a.on(bound.resource); old != nil {
 		k.end(a, now, old, Replaced, nil)
 	}
