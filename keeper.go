@@ -69,7 +69,7 @@ func New(config Config) (*Keeper, error) {
 	if config.Cache != nil {
 		options = *config.Cache
 	}
-	options.WithoutStanza = true // what is settled goes nowhere
+	options.Brief = true // what is settled goes nowhere
 	k := &Keeper{
 		config:  config,
 		lasting: actions.Lasting(config.Store),

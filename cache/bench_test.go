@@ -55,7 +55,7 @@ func (s *sample) number(at, n int) {
 var sizes = []int{1_000, 10_000, 100_000, 1_000_000}
 
 // unlimited lifts the bounds that a benchmark would meet.
-var unlimited = &cache.Options{Limits: cache.Limits{RecipientPackets: -1, RecipientBytes: -1, PairPackets: -1, Bytes: -1}, WithoutStanza: true}
+var unlimited = &cache.Options{Limits: cache.Limits{RecipientPackets: -1, RecipientBytes: -1, PairPackets: -1, Bytes: -1}, Brief: true}
 
 // BenchmarkNothing is what the other benchmarks cost without a cache.
 func BenchmarkNothing(b *testing.B) {

@@ -31,7 +31,7 @@ type PacketCache struct {
 	hasher
 	limits Limits
 	tick   time.Duration
-	brief  bool // settlements come without a stanza
+	brief  bool // see Options.Brief
 
 	origin  atomic.Pointer[time.Time] // the first time that was heard of
 	swept   atomic.Int64              // when old tombstones were forgotten last, since then
@@ -48,7 +48,7 @@ func New(o *Options) *PacketCache {
 		hasher: hasher{maphash.MakeSeed(), math.MaxUint64},
 		limits: options.Limits,
 		tick:   options.Tick,
-		brief:  options.WithoutStanza,
+		brief:  options.Brief,
 	}
 	c.budget.packets.limit = int64(options.Limits.Packets)
 	c.budget.bytes.limit = options.Limits.Bytes

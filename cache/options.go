@@ -35,9 +35,9 @@ type Options struct {
 	// The default is 65,536; a negative number means none.
 	Tombstones int
 
-	// WithoutStanza leaves the stanza out of the settlement of a message that is
-	// finished by it, which saves a copy: for those who do not need it.
-	WithoutStanza bool
+	// Brief leaves Stanza and Copies out of the Packet that a Settlement brings if it
+	// finishes the message: for those who need neither, it saves copying them.
+	Brief bool
 
 	// TombstoneAge is how long they are remembered after their last receipt.
 	// The default is 15 min; a negative duration means without end.

@@ -88,7 +88,8 @@ const (
 func (s Marks) Has(m Marks) bool { return s&m == m }
 
 // A Packet is one message on its way to one account.
-// The cache never looks into Stanza; nobody may change it after Put.
+// The cache never looks into Stanza. One that it returns is a copy, of which the
+// packet's strings may be parts: it must not be changed.
 type Packet struct {
 	Key      Key
 	Sum      uint64    // tells packets with the same Key apart

@@ -24,8 +24,8 @@ import (
 // change.
 // The same key with another stanza is another packet.
 //
-// The strings of the key are kept longer than the stanza, with all of the memory that
-// they were cut from.
+// All that is kept of p is copied: when Put returns, its strings and bytes are the
+// caller's again. Strings that were cut from the stanza take no room of their own.
 func (c *PacketCache) Put(now time.Time, p Packet, wait time.Duration) (Ref, error) {
 	return c.put(now, &p, wait, false)
 }

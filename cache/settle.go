@@ -108,10 +108,6 @@ func (c *PacketCache) settle(s *shard, now time.Time, r *Receipt, n *name, settl
 	c.finished(s, &settlement.Packet, m.record, r)
 	switch {
 	case m.verdict == Settled:
-		if !c.brief && m.size > 0 {
-			settlement.Packet.Stanza = s.out.bytes(int(m.size))
-			copy(settlement.Packet.Stanza, m.stanza())
-		}
 		c.bury(s, m.entry, n, c.since(now))
 		if m.graves >= tombstonesPerName {
 			s.thin(&c.graves, n)
@@ -121,8 +117,8 @@ func (c *PacketCache) settle(s *shard, now time.Time, r *Receipt, n *name, settl
 	}
 }
 
-// finished makes the packet of a settlement, but for the stanza. The strings that the
-// receipt has too are those of the receipt.
+// finished makes the packet of a settlement that has finished it, or finds it finished.
+// The strings that the receipt has too are those of the receipt.
 func (c *PacketCache) finished(s *shard, p *Packet, e *record, r *Receipt) {
 	same := func(text string, others ...string) string {
 		for _, other := range others {
@@ -135,5 +131,12 @@ func (c *PacketCache) finished(s *shard, p *Packet, e *record, r *Receipt) {
 	p.Key = Key{To: r.To, From: same(e.string(from), r.From), ID: r.ID}
 	p.Resource = same(e.string(resource), r.Resource)
 	c.describe(p, e)
+	if c.brief {
+		return
+	}
 	p.Copies = s.copiesOf(e, func(name string) string { return same(name, r.Resource, p.Resource) })
+	if e.size > 0 {
+		p.Stanza = s.out.bytes(int(e.size))
+		copy(p.Stanza, e.stanza())
+	}
 }
