@@ -68,9 +68,14 @@ func (w *World) fatal(format string, args ...any) {
 }
 
 // check checks what must hold at any time about an account. A large one is not
-// checked after each event, but so often that it costs each no more than a small one.
+// checked after each event, but so often that it costs each no more than a small one;
+// small is less in a World of millions of messages.
 func (w *World) check(a *account) {
-	if a.debt++; a.debt*64 < len(a.unread) {
+	small := 64
+	if w.options.Remember > 0 {
+		small = 4
+	}
+	if a.debt++; a.debt*small < len(a.unread) {
 		return
 	}
 	a.debt = 0

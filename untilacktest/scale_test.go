@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"testing"
@@ -16,15 +17,26 @@ import (
 
 // TestACity sends messages to many recipients whose clients and links are as bad
 // as in all other Worlds: UNTILACK_MESSAGES of them, if it is set, by the dice of
-// UNTILACK_SEED. Clocks do not jump: then nodes forget what is forgotten here, too.
+// UNTILACK_SEED. Many are shared out to as many cities as there are processors.
+// Clocks do not jump: then nodes forget what is forgotten here, too.
 func TestACity(t *testing.T) {
-	messages := 20_000
+	messages, cities := 20_000, 1
 	if n, err := strconv.Atoi(os.Getenv("UNTILACK_MESSAGES")); err == nil {
-		messages = n
+		messages, cities = n, runtime.GOMAXPROCS(0)
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
-	start := time.Now()
 	seed, _ := strconv.ParseUint(os.Getenv("UNTILACK_SEED"), 10, 64)
+	percent := debug.SetGCPercent(400)
+	t.Cleanup(func() { debug.SetGCPercent(percent) })
+	for i := range cities {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel()
+			aCity(t, seed+uint64(i), messages/cities)
+		})
+	}
+}
+
+func aCity(t *testing.T, seed uint64, messages int) {
+	start := time.Now()
 	w := newWorld(t, &Options{Seed: seed, Unruly: true, Remember: 200_000})
 	if err := w.start(); err != nil {
 		t.Fatal(err)
