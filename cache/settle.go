@@ -108,10 +108,7 @@ func (c *PacketCache) settle(s *shard, now time.Time, r *Receipt, n *name, settl
 	c.finished(s, &settlement.Packet, m.record, r)
 	switch {
 	case m.verdict == Settled:
-		c.bury(s, m.entry, n, c.since(now))
-		if m.graves >= tombstonesPerName {
-			s.thin(&c.graves, n)
-		}
+		c.bury(s, m.entry, n, m.graves, c.since(now))
 	case m.copy != nil:
 		s.renew(&c.graves, m.entry, c.since(now))
 	}

@@ -95,8 +95,9 @@ func (s *shard) disarm(e entry) {
 	}
 }
 
-// bury finishes a packet with a name, and makes a tombstone of it.
-func (c *PacketCache) bury(s *shard, e entry, n *name, since time.Duration) {
+// bury finishes a packet with a name, and makes a tombstone of it. There are so many
+// tombstones of that name already.
+func (c *PacketCache) bury(s *shard, e entry, n *name, others int, since time.Duration) {
 	s.disarm(e)
 	c.budget.packets.release(1)
 	c.budget.bytes.release(int64(e.size))
@@ -110,6 +111,9 @@ func (c *PacketCache) bury(s *shard, e entry, n *name, since time.Duration) {
 		s.freeDeliveries(e.record)
 	} else {
 		s.entomb(&c.graves, e, n.tag, since)
+		if others >= tombstonesPerName {
+			s.thin(&c.graves, n)
+		}
 		s.crowd(&c.graves)
 		s.expire(&c.graves, since, 2)
 		s.graves.expectNext()

@@ -6,7 +6,6 @@ package cache
 
 import (
 	"math"
-	"strings"
 	"time"
 )
 
@@ -101,8 +100,6 @@ func (c *PacketCache) Drop(now time.Time, r Ref) (answered, ok bool) {
 
 // finish ends a packet without a receipt.
 func (c *PacketCache) finish(s *shard, e entry, now time.Time) {
-	key := Key{strings.Clone(e.string(to)), strings.Clone(e.string(from)), strings.Clone(e.string(id))}
-	n := c.name(key.To, key.From, key.ID) // bury gives up the memory of the record
-	c.bury(s, e, &n, c.since(now))
-	s.thin(&c.graves, &n)
+	n := c.name(e.string(to), e.string(from), e.string(id))
+	c.bury(s, e, &n, tombstonesPerName, c.since(now)) // how many there are is not known
 }
