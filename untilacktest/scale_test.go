@@ -37,7 +37,7 @@ func TestACity(t *testing.T) {
 
 func aCity(t *testing.T, seed uint64, messages int) {
 	start := time.Now()
-	w := newWorld(t, &Options{Seed: seed, Unruly: true, Remember: 200_000})
+	w := newWorld(t, &Options{Seed: seed, Unruly: true, Remember: max(5000, messages/25)})
 	if err := w.start(); err != nil {
 		t.Fatal(err)
 	}

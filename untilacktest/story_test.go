@@ -27,3 +27,35 @@ func TestAMessageOutlivesATunnel(t *testing.T) {
 	phone.Got(m)
 	world.EndsWell()
 }
+
+func TestAClientMovesToAnotherNode(t *testing.T) {
+	world := untilacktest.New(t, &untilacktest.Options{Nodes: 2})
+	first, second := world.Node(0), world.Node(1)
+	phone := world.Client(juliet + "/phone").LogsInAt(first)
+	phone.Lags(200 * time.Millisecond)
+	phone.Flaps(3, time.Second)
+	m := world.Send(romeo, juliet, "Wherefore art thou?")
+	world.Wait(10 * time.Second)
+	phone.Got(m)
+	if !phone.Online() || m.Shown() != 1 || world.Duplicated() != nil || m.LastSeen().Who != romeo {
+		t.Errorf("%s: online %v, shown %d times, last seen %s", phone.Address(), phone.Online(), m.Shown(), m.LastSeen())
+	}
+
+	first.Crashes()
+	phone.Vanishes()
+	late := world.Send(romeo, juliet, "Good night")
+	if lost := world.Lost(); len(lost) != 0 {
+		t.Errorf("lost: %v", lost)
+	}
+	phone.LogsInAt(second)
+	world.Wait(time.Minute)
+	phone.Got(m, late)
+	if first.Up() || second.Name() == first.Name() || len(second.Keeper().Waiting(juliet)) != 0 {
+		t.Errorf("%s is up: %v; %s keeps %v", first.Name(), first.Up(), second.Name(), second.Keeper().Waiting(juliet))
+	}
+	if inbox := phone.Inbox(); len(inbox) != 2 || inbox[1].ID() != late.ID() || inbox[1].Stanza() == m.Stanza() {
+		t.Errorf("inbox: %v", inbox)
+	}
+	first.Restarts()
+	world.EndsWell()
+}
