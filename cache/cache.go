@@ -92,7 +92,10 @@ const (
 // tidy does now and then what need not be done at each call.
 func (c *PacketCache) tidy(since time.Duration) {
 	if passed(&c.swept, since, sweepAfter) {
-		c.eachShard(func(s *shard) { s.expire(&c.graves, since, sweepStep) })
+		c.eachShard(func(s *shard) {
+			s.crowd(&c.graves, sweepStep)
+			s.expire(&c.graves, since, sweepStep)
+		})
 	}
 	if passed(&c.trimmed, since, trimAfter) {
 		c.eachShard((*shard).trim)

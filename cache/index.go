@@ -16,7 +16,8 @@ type name struct {
 }
 
 // A hasher makes hashes. They depend on a secret of the process, so that nobody can
-// choose names that lie in one place; nothing that can be seen depends on them.
+// choose names that lie in one place. Nothing that can be seen depends on them, but for
+// which of too many tombstones go first.
 type hasher struct {
 	seed maphash.Seed
 	bits uint64 // that count: all but in tests

@@ -25,7 +25,8 @@ import (
 // The same key with another stanza is another packet.
 //
 // All that is kept of p is copied: when Put returns, its strings and bytes are the
-// caller's again. Strings that were cut from the stanza take no room of their own.
+// caller's again, but for Key.To, which is in the handle. Strings that were cut from
+// the stanza take no room of their own.
 func (c *PacketCache) Put(now time.Time, p Packet, wait time.Duration) (Ref, error) {
 	return c.put(now, &p, wait, false)
 }
@@ -127,7 +128,7 @@ func (s *shard) duplicate(a *account, n *name, p *Packet) *record {
 	places := s.places(a)
 	for at := a.firstOf(places, n.tag); at >= 0; at = a.nextOf(places, n.tag, at) {
 		r := s.record(places[at].value)
-		if r.is(n) && r.string(from) == p.Key.From && r.sum == p.Sum && bytes.Equal(r.stanza(), p.Stanza) {
+		if r.sum == p.Sum && r.is(n) && r.string(from) == p.Key.From && bytes.Equal(r.stanza(), p.Stanza) {
 			return r
 		}
 	}

@@ -79,6 +79,8 @@ type Settlement struct {
 //
 // Errors that the recipient's client sends back for a message are found in the same
 // way. A receipt that names nothing costs no memory.
+//
+// Strings of the settlement that the receipt has too are those of the receipt.
 func (c *PacketCache) Settle(now time.Time, r Receipt) (settlement Settlement) {
 	n := c.name(r.To, r.From, r.ID)
 	s := c.shard(n.account)

@@ -48,7 +48,7 @@ func (c *PacketCache) lock(r Ref) (*shard, entry) {
 	s := c.shard(c.hash(r.To))
 	s.mu.Lock()
 	e := s.find(r.Seq)
-	if e.record != nil && e.string(to) != r.To {
+	if e.record != nil && (e.string(to) != r.To || e.state == tombstone && c.graves.isGone(e)) {
 		e = entry{}
 	}
 	return s, e
@@ -114,7 +114,7 @@ func (c *PacketCache) bury(s *shard, e entry, n *name, others int, since time.Du
 		if others >= tombstonesPerName {
 			s.thin(&c.graves, n)
 		}
-		s.crowd(&c.graves)
+		s.crowd(&c.graves, sweepStep)
 		s.expire(&c.graves, since, 2)
 		s.graves.expectNext()
 	}

@@ -4,6 +4,8 @@
 
 package cache
 
+import "math"
+
 // Stats are numbers about a cache.
 type Stats struct {
 	Waiting    int   // packets that wait, those that are taken included
@@ -45,7 +47,7 @@ func (c *PacketCache) Stats() Stats {
 func (s *shard) addTo(stats *Stats, g *graveyard) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.crowd(g)
+	s.crowd(g, math.MaxInt)
 	stats.Tombstones += s.graves.count
 	n := &s.counters
 	stats.Taken += s.taken

@@ -168,6 +168,43 @@ func TestTombstonesOfOneNameAreFew(t *testing.T) {
 	}
 }
 
+// Nor must those that were forgotten, while others stay that are many or long. If they
+// did, this would take minutes.
+func TestForgottenTombstonesOfOneNameCostNothing(t *testing.T) {
+	f := newFixture(t, nil)
+	cycle := func(id string) {
+		f.Drop(f.now, f.sent(packet(id, "a")))
+		f.settle(receipt(throne, id), cache.Absorbed)
+	}
+	long := strings.Repeat("x", 200_000)
+	for i := range 150 {
+		cycle(strconv.Itoa(i) + long)
+	}
+	for range 75_000 {
+		cycle("1")
+	}
+	if got := f.Stats().Tombstones; got != 16+150 {
+		t.Errorf("%d tombstones", got)
+	}
+}
+
+// What has gone is not remembered, whoever buried the others.
+func TestATombstoneThatHasGoneIsForgottenByAllCalls(t *testing.T) {
+	f := newFixture(t, &cache.Options{Tombstones: 1})
+	var refs []cache.Ref
+	for i := range 3 {
+		p := packet("1", "a")
+		p.Key.To = strconv.Itoa(i) + "@royalty.england.lit"
+		r := f.put(p)
+		f.deliver(r, throne, 1)
+		f.Drop(f.now, r)
+		refs = append(refs, r)
+	}
+	if _, _, ok := f.Remembered(refs[0]); ok || f.Mark(refs[0], cache.Stored, 0) || f.Undeliver(refs[0], 1) {
+		t.Error("the first of three is remembered where one may be")
+	}
+}
+
 func TestOtherTombstonesOfOneNameCanGo(t *testing.T) {
 	f := newFixture(t, &cache.Options{Tombstones: 3})
 	for i := range 5 {

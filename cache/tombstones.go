@@ -49,11 +49,12 @@ const (
 
 // graves are a shard's tombstones: for each plot a log, in the order in which they go,
 // and a table that finds them by the tags of their names and by those of their
-// numbers. Nothing is taken out of the table when a tombstone goes, but all that has
-// gone at once, now and then.
+// numbers. A tombstone that goes in its turn is not taken out of the table at once, but
+// with all others that have gone, now and then.
 type graves struct {
 	plots [plotCount]log
 	table table[headstone]
+	swept [plotCount]uint32 // where the logs ended when what has gone was last taken out
 	count int
 }
 
@@ -136,7 +137,8 @@ func (v *graves) find(seq uint64) entry {
 
 // index makes a tombstone one that is found.
 func (v *graves) index(h headstone, tag, number uint32) {
-	if slotsFor(v.table.count+2) > len(v.table.slots) {
+	l := &v.plots[h.plot()]
+	if slotsFor(v.table.count+2) > len(v.table.slots) || l.next-v.swept[h.plot()] > 1<<30 { // or positions would come again
 		v.reindex()
 	}
 	v.table.add(tag, h)
@@ -157,6 +159,18 @@ func (v *graves) reindex() {
 	if want := slotsFor(2*t.count + 16); want > len(t.slots) || want*3 < len(t.slots) {
 		t.resize(want)
 	}
+	for plot := range v.plots {
+		v.swept[plot] = v.plots[plot].next
+	}
+}
+
+// unindex takes one tombstone out of the table.
+func (v *graves) unindex(h headstone, tag uint32) {
+	at := v.look(tag)
+	for v.table.slots[at].value != h {
+		at = v.after(tag, at)
+	}
+	v.table.remove(at)
 }
 
 // expectNext has the processor fetch what the next tombstone will be written to, and
@@ -182,11 +196,8 @@ func (s *shard) entomb(g *graveyard, e entry, tag uint32, since time.Duration) {
 		_, size := e.span(which)
 		text += size
 	}
-	flags, size := e.flags&extended, recordSize+graveSize
-	if text > mostOffset { // then so may be where a string lies
-		flags = extended
-	}
-	if flags != 0 {
+	size := recordSize + graveSize
+	if e.flags&extended != 0 {
 		size += extrasSize
 	}
 	plot := s.plotOf(e.record)
@@ -194,12 +205,9 @@ func (s *shard) entomb(g *graveyard, e entry, tag uint32, since time.Duration) {
 	position := l.add(int(size) + text)
 	stone := (*record)(l.content(position))
 	*stone = *e.record
-	stone.state, stone.flags, stone.size = tombstone, flags, 0
-	switch {
-	case e.flags&extended != 0:
+	stone.state, stone.flags, stone.size = tombstone, e.flags&extended, 0
+	if stone.flags != 0 {
 		*stone.extras() = *e.extras()
-	case flags != 0:
-		*stone.extras() = extras{}
 	}
 	body := unsafe.Slice((*byte)(stone.body()), text)
 	at := 0
@@ -270,6 +278,8 @@ func (s *shard) forget(g *graveyard, e entry) {
 func (s *shard) remove(g *graveyard, e entry) {
 	plot := headstone(e.place).plot()
 	l := &s.graves.plots[plot]
+	s.graves.unindex(headstone(e.place), e.grave().tag)
+	s.graves.unindex(headstone(e.place), numberTag(e.seq))
 	s.gone(g, plot, e.record)
 	l.kill(headstone(e.place).position(l))
 }
@@ -329,9 +339,9 @@ func (s *shard) goWhile(g *graveyard, limit int, hasToGo func(plot int, at *grav
 	}
 }
 
-// crowd forgets the tombstones after which too much was buried.
-func (s *shard) crowd(g *graveyard) {
-	s.goWhile(g, math.MaxInt, func(plot int, at *grave) bool { return g.isCrowded(plot, at.mark) })
+// crowd forgets up to limit tombstones of each plot after which too much was buried.
+func (s *shard) crowd(g *graveyard, limit int) {
+	s.goWhile(g, limit, func(plot int, at *grave) bool { return g.isCrowded(plot, at.mark) })
 }
 
 // expire forgets up to limit tombstones that are too old.
@@ -349,7 +359,7 @@ func (g *graveyard) isGone(e entry) bool {
 func (c *PacketCache) Sweep(now time.Time) {
 	since := c.since(now)
 	c.eachShard(func(s *shard) {
-		s.crowd(&c.graves)
+		s.crowd(&c.graves, math.MaxInt)
 		s.expire(&c.graves, since, math.MaxInt)
 	})
 }

@@ -27,7 +27,7 @@ const (
 	small     = 1 << 10 // up to which size a piece is small
 	eighths   = 8       // larger ones are an eighth of a power of two more or less
 	large     = 1 << 15 // from which size on a piece has a chunk of its own
-	maxChunk  = 1 << 18
+	maxChunk  = 1 << 16
 	page      = 1 << 13
 	classes   = small/step + (15-10)*eighths + 1
 	noClass   = classes // of a piece that has a chunk of its own
@@ -178,7 +178,7 @@ func (a *Arena) Trim() {
 // slotsFor returns how many slots a new chunk is to have: the more, the more there are,
 // so that little is held in vain.
 func slotsFor(size, live int) int {
-	return max(min(max(live/share, min(live, fewSlots)), maxChunk/size), 1)
+	return max(min(max(live/share, min(live, fewSlots)), maxChunk/size, slotMask+1), 1)
 }
 
 // newChunk makes a chunk with so many slots, or more if memory comes in larger pieces.
