@@ -124,4 +124,5 @@ func (s *shard) trim() {
 	s.numbers.trim()
 	s.graves.trim()
 	s.arena.Trim()
+	s.out = binder{}
 }

@@ -400,55 +400,6 @@ func TestWaitingCostsNoAllocation(t *testing.T) {
 	}
 }
 
-// Tombstones of all lengths come and go: those that are remembered are the last ones,
-// as they were.
-func TestTombstonesOfAnyLength(t *testing.T) {
-	for most := 1; most < 60; most++ {
-		f := newFixture(t, &cache.Options{Tombstones: most, TombstoneAge: -1})
-		var finished []cache.Packet
-		for i := range 5 * most {
-			p := packet(strconv.Itoa(i)+strings.Repeat("x", i*i*31%397), "a")
-			p.Sum = uint64(i)
-			p.Seq = f.put(p).Seq
-			f.settle(receipt(throne, p.Key.ID), cache.Settled)
-			p.Stanza = nil
-			finished = append(finished, p)
-			for j, want := range finished[max(0, i-most):] {
-				if j == 0 && i >= most {
-					want = cache.Packet{} // one too many
-				}
-				got, waits, ok := f.Remembered(finished[max(0, i-most)+j].Ref())
-				if names := differing(want, got); names != nil || waits || ok != (want.Seq > 0) {
-					t.Fatalf("at most %d, after %d, the last but %d: waits %v, remembered %v, with another %v", most, i+1, min(i, most)-j, waits, ok, names)
-				}
-			}
-		}
-	}
-}
-
-// Those that were forgotten before their turn do not come back.
-func TestForgottenTombstonesStayForgotten(t *testing.T) {
-	f := newFixture(t, nil)
-	refs := []cache.Ref{f.sent(packet("0", "a"))} // stays, so that they go out of turn
-	f.settle(receipt(throne, "0"), cache.Settled)
-	for i := range 1000 {
-		refs = append(refs, f.sent(packet("1", strconv.Itoa(i))))
-		f.settle(receipt(throne, "1"), cache.Settled)
-	}
-	for _, want := range []int{1 + 16, 0} {
-		count := 0
-		for _, r := range refs {
-			if _, _, ok := f.Remembered(r); ok {
-				count++
-			}
-		}
-		if got := f.Stats().Tombstones; got != want || count != want {
-			t.Errorf("%d tombstones, and %d are found, want %d", got, count, want)
-		}
-		f.Sweep(after(time.Hour))
-	}
-}
-
 // The strings of a packet may be cut from anywhere, be it only in part from the stanza.
 func TestAStringThatEndsBehindTheStanza(t *testing.T) {
 	f := newFixture(t, nil)

@@ -35,8 +35,8 @@ type Options struct {
 	// The default is 65,536; a negative number means none.
 	Tombstones int
 
-	// Brief leaves Stanza and Copies out of the Packet that a Settlement brings if it
-	// finishes the message: for those who need neither, it saves copying them.
+	// Brief leaves Stanza and Copies out of the Packet that a Settlement brings of a
+	// message that is finished: for those who need neither, it saves copying them.
 	Brief bool
 
 	// TombstoneAge is how long they are remembered after their last receipt.
