@@ -87,6 +87,18 @@ func (w *twin) step() {
 	}
 }
 
+// steps does many operations, and compares what can be seen now and then.
+func (w *twin) steps() {
+	w.Helper()
+	for i := range 400 {
+		w.step()
+		if i%100 == 0 {
+			w.check()
+		}
+	}
+	w.check()
+}
+
 func (w *twin) put() {
 	w.Helper()
 	s := w.script
@@ -162,14 +174,7 @@ func (r random) choose(n int) int { return r.IntN(n) }
 
 func TestModel(t *testing.T) {
 	for seed := range uint64(150) {
-		w := newTwin(t, random{rand.New(rand.NewPCG(seed, 3))})
-		for i := range 400 {
-			w.step()
-			if i%100 == 0 {
-				w.check()
-			}
-		}
-		w.check()
+		newTwin(t, random{rand.New(rand.NewPCG(seed, 3))}).steps()
 	}
 }
 
@@ -179,13 +184,7 @@ func TestModelWhereHashesCollide(t *testing.T) {
 	for seed := range uint64(60) {
 		w := newTwin(t, random{rand.New(rand.NewPCG(seed, 6))})
 		w.Narrow([]uint64{0, 1, 1 << 63, 3 << 32}[seed%4])
-		for i := range 400 {
-			w.step()
-			if i%100 == 0 {
-				w.check()
-			}
-		}
-		w.check()
+		w.steps()
 	}
 }
 
