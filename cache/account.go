@@ -15,7 +15,7 @@ import (
 // to a table of its own costs as much as all the rest.
 const few = 14
 
-// An account is what waits for one recipient: records by the tags of their names.
+// An account is what waits for one recipient: records by the tags of their numbers.
 // Accounts are told apart by hash alone: two with the same one share their limits.
 type account struct {
 	hash    uint32 // the half that is not in the tag
@@ -94,38 +94,38 @@ func scan(places []place, tag uint32, at int) int {
 }
 
 // join adds a record to an account, which is nil if there is none yet.
-func (s *shard) join(a *account, n *name, ref arena.Ref, size int) {
+func (s *shard) join(a *account, n *name, e entry) {
 	if a == nil {
 		a = s.accounts.add(accountTag(n.account), account{hash: uint32(n.account)})
 	}
 	want := slotsFor(int(a.packets) + 1)
 	switch {
 	case a.many == 0 && a.packets < few:
-		a.near[a.packets] = place{n.tag, ref}
+		a.near[a.packets] = place{numberTag(e.seq), e.place}
 	case want > int(a.slots):
 		s.spread(a, max(want, int(a.slots)/16*20))
 		fallthrough
 	default:
-		insert(s.places(a), n.tag, ref)
+		insert(s.places(a), numberTag(e.seq), e.place)
 	}
 	a.packets++
-	a.bytes += int64(size)
+	a.bytes += int64(e.size)
 	if pairs := s.crowded[n.account]; pairs != nil {
 		pairs[n.pair]++
 	}
 }
 
 // leave takes a record out of its account, and forgets an account that is empty.
-func (s *shard) leave(n *name, ref arena.Ref, size int) {
+func (s *shard) leave(n *name, e entry) {
 	account := s.accountAt(n.account)
 	a := &s.accounts.slots[account].value
-	places := s.places(a)
-	at := a.firstOf(places, n.tag)
-	for places[at].value != ref {
-		at = a.nextOf(places, n.tag, at)
+	places, tag := s.places(a), numberTag(e.seq)
+	at := a.firstOf(places, tag)
+	for places[at].value != e.place {
+		at = a.nextOf(places, tag, at)
 	}
 	a.packets--
-	a.bytes -= int64(size)
+	a.bytes -= int64(e.size)
 	if pairs := s.crowded[n.account]; pairs != nil {
 		if pairs[n.pair]--; pairs[n.pair] == 0 {
 			delete(pairs, n.pair)

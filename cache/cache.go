@@ -93,12 +93,11 @@ const (
 func (c *PacketCache) tidy(since time.Duration) {
 	if passed(&c.swept, since, sweepAfter) {
 		c.eachShard(func(s *shard) {
-			s.crowd(&c.graves, sweepStep)
-			s.expire(&c.graves, since, sweepStep)
+			s.clear(&c.graves, c.graves.oldest(since), sweepStep)
 		})
 	}
 	if passed(&c.trimmed, since, trimAfter) {
-		c.eachShard((*shard).trim)
+		c.eachShard((*shard).giveUp)
 	}
 }
 
@@ -118,11 +117,14 @@ func (c *PacketCache) eachShard(f func(*shard)) {
 	}
 }
 
-// trim gives up memory that is not needed any more.
-func (s *shard) trim() {
+// giveUp gives up memory that is not needed any more.
+func (s *shard) giveUp() {
 	s.accounts.trim()
-	s.numbers.trim()
-	s.graves.trim()
+	s.names.trim()
+	s.graves.numbers.trim()
+	for i := range s.graves.plots {
+		s.trim(&s.graves.plots[i])
+	}
 	s.arena.Trim()
 	s.out = binder{}
 }

@@ -138,7 +138,7 @@ func (c *PacketCache) Undeliver(r Ref, stream uint64) bool {
 	}
 	s.removeDelivery(e.record, last)
 	if e.state == tombstone {
-		s.sort(&c.graves, e)
+		s.sort(&c.graves, e.record)
 	}
 	return true
 }

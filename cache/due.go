@@ -9,15 +9,10 @@ import (
 	"iter"
 	"slices"
 	"time"
-
-	"github.com/untilack/untilack/internal/arena"
 )
 
 // A turn is a packet in a loop. Its number decides when its turn comes.
-type turn struct {
-	seq   uint64
-	shard *shard
-}
+type turn struct{ seq, account uint64 }
 
 // inOrder sorts turns in order of Seq, which depends on nothing but what was put.
 func inOrder(turns []turn) []turn {
@@ -59,7 +54,7 @@ func (c *PacketCache) gather(now time.Time) (turns []turn) {
 	for i := range c.shards {
 		s := &c.shards[i]
 		for more := s.wake.Load() <= int64(since); more; {
-			turns, more = s.gather(turns, since)
+			turns, more = s.gather(turns, &c.hasher, since)
 		}
 	}
 	return inOrder(turns)
@@ -67,7 +62,7 @@ func (c *PacketCache) gather(now time.Time) (turns []turn) {
 
 // gather adds some of what is due in a shard to turns, and reports whether there may
 // be more.
-func (s *shard) gather(turns []turn, since time.Duration) ([]turn, bool) {
+func (s *shard) gather(turns []turn, h *hasher, since time.Duration) ([]turn, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.wheel == nil {
@@ -75,9 +70,9 @@ func (s *shard) gather(turns []turn, since time.Duration) ([]turn, bool) {
 	}
 	count := 0
 	for place := range s.wheel.Advance(since) {
-		r := s.record(arena.Ref(place))
+		r := s.record(place)
 		r.flags |= due
-		turns = append(turns, turn{r.seq, s})
+		turns = append(turns, turn{r.seq, h.hash(r.string(to))})
 		if count++; count == gatherStep {
 			return turns, true
 		}
@@ -89,11 +84,11 @@ func (s *shard) gather(turns []turn, since time.Duration) ([]turn, bool) {
 // claim returns a packet whose turn has come, unless it was settled, taken or armed
 // again meanwhile.
 func (c *PacketCache) claim(t turn, b *binder) (Packet, bool) {
-	s := t.shard
+	s := c.shard(t.account)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, at := s.waiting(t.seq)
-	if at < 0 || e.flags&due == 0 {
+	e := s.waiting(t.account, t.seq)
+	if e.record == nil || e.flags&due == 0 {
 		return Packet{}, false
 	}
 	e.flags &^= due
@@ -104,11 +99,11 @@ func (c *PacketCache) claim(t turn, b *binder) (Packet, bool) {
 // giveBack puts what was gathered and not yielded into the wheels again.
 func (c *PacketCache) giveBack(turns []turn) {
 	for _, t := range turns {
-		s := t.shard
+		s := c.shard(t.account)
 		s.mu.Lock()
-		if e, at := s.waiting(t.seq); at >= 0 && e.flags&due != 0 {
+		if e := s.waiting(t.account, t.seq); e.record != nil && e.flags&due != 0 {
 			e.flags &^= due
-			s.wheel.AddBack(uint32(e.place))
+			s.wheel.AddBack(e.place)
 			s.setWake()
 		}
 		s.mu.Unlock()

@@ -41,21 +41,38 @@ func (c *PacketCache) shard(account uint64) *shard { return &c.shards[account>>(
 // numberTag returns the tag of a number.
 func numberTag(seq uint64) uint32 { return tagOf(seq * 0x9e3779b97f4a7c15) }
 
-// waiting returns the record of a packet that waits, with the slot that says so, or -1.
-func (s *shard) waiting(seq uint64) (e entry, at int) {
-	tag := numberTag(seq)
-	for at = firstAt(s.numbers.slots, tag); at >= 0; at = nextAt(s.numbers.slots, tag, at) {
-		if e := s.entry(s.numbers.slots[at].value); e.seq == seq {
-			return e, at
-		}
-	}
-	return entry{}, -1
+// named returns the first record with the tag of a name, and nextNamed the one after e,
+// if there is one.
+func (s *shard) named(tag uint32) entry { return s.inSlot(firstAt(s.names.slots, tag)) }
+
+func (s *shard) nextNamed(tag uint32, e entry) entry {
+	return s.inSlot(nextAt(s.names.slots, tag, int(e.slot)))
 }
 
-// find returns the record with this number, if there is one.
-func (s *shard) find(seq uint64) entry {
-	if e, at := s.waiting(seq); at >= 0 {
+func (s *shard) inSlot(at int) entry {
+	if at < 0 {
+		return entry{}
+	}
+	place := s.names.slots[at].value
+	return entry{s.record(place), place, int32(at)}
+}
+
+// waiting returns the packet of an account with a number, if it waits.
+func (s *shard) waiting(account, seq uint64) entry {
+	a := s.account(account)
+	places, tag := s.places(a), numberTag(seq)
+	for at := a.firstOf(places, tag); at >= 0; at = a.nextOf(places, tag, at) {
+		if e := s.entry(places[at].value); e.seq == seq {
+			return e
+		}
+	}
+	return entry{}
+}
+
+// find returns the record with a number, if there is one.
+func (s *shard) find(account, seq uint64) entry {
+	if e := s.waiting(account, seq); e.record != nil {
 		return e
 	}
-	return s.graves.find(seq)
+	return s.tombstone(seq)
 }

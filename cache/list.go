@@ -44,7 +44,8 @@ func (c *PacketCache) All() iter.Seq[Packet] {
 			for j := range s.accounts.slots {
 				for _, p := range s.places(&s.accounts.slots[j].value) {
 					if p.tag != 0 {
-						turns = append(turns, turn{s.record(p.value).seq, s})
+						r := s.record(p.value)
+						turns = append(turns, turn{r.seq, c.hash(r.string(to))})
 					}
 				}
 			}
@@ -65,7 +66,7 @@ func (c *PacketCache) waitingFor(recipient string, pass func(*shard, *record) bo
 			continue
 		}
 		if r := s.record(p.value); r.string(to) == recipient && pass(s, r) {
-			turns = append(turns, turn{r.seq, s})
+			turns = append(turns, turn{r.seq, account})
 		}
 	}
 	return inOrder(turns)
@@ -84,11 +85,12 @@ func (c *PacketCache) list(gather func() []turn) iter.Seq[Packet] {
 }
 
 func (c *PacketCache) look(t turn, b *binder) (Packet, bool) {
-	t.shard.mu.Lock()
-	defer t.shard.mu.Unlock()
-	e, at := t.shard.waiting(t.seq)
-	if at < 0 {
+	s := c.shard(t.account)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.waiting(t.account, t.seq)
+	if e.record == nil {
 		return Packet{}, false
 	}
-	return c.packet(t.shard, e.record, b), true
+	return c.packet(s, e.record, b), true
 }

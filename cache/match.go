@@ -81,30 +81,21 @@ func (c *candidate) keep(other candidate) {
 // if it is addressed to a full address, with exactly that sender.
 func (s *shard) collect(all *candidates, g *graveyard, r *Receipt, n *name) {
 	exact := strings.IndexByte(r.From, '/') >= 0
-	a := s.account(n.account)
-	places := s.places(a)
-	for at := a.firstOf(places, n.tag); at >= 0; at = a.nextOf(places, n.tag, at) {
-		e := s.entry(places[at].value)
+	for e := s.named(n.tag); e.record != nil; e = s.nextNamed(n.tag, e) {
 		s.expectEnd(e)
-		if e.is(n) && (!exact || e.string(from) == r.From) {
-			s.consider(all, candidate{entry: e}, r)
+		if !e.is(n) || s.isGone(g, e.record) || exact && e.string(from) != r.From {
+			continue
 		}
-	}
-	v := &s.graves
-	for e, at := v.named(n.tag, v.look(n.tag)); at >= 0; e, at = v.named(n.tag, v.after(n.tag, at)) {
-		if e.is(n) && !g.isGone(e) && (!exact || e.string(from) == r.From) {
+		if e.state == tombstone {
 			all.graves++
-			s.consider(all, candidate{entry: e}, r)
 		}
+		s.consider(all, candidate{entry: e}, r)
 	}
 }
 
 // expectEnd has the processor fetch what finishing a packet will change.
 func (s *shard) expectEnd(e entry) {
-	number := numberTag(e.seq)
-	s.numbers.expect(number)
-	s.graves.table.expect(number)
-	if s.wheel != nil {
+	if s.wheel != nil && e.timer.Waiting() {
 		s.wheel.Expect(&e.timer)
 	}
 }

@@ -7,8 +7,6 @@ package cache
 import (
 	"bytes"
 	"time"
-
-	"github.com/untilack/untilack/internal/arena"
 )
 
 // Put keeps p until it is settled or dropped, and sets its deadline at now+wait; if
@@ -54,8 +52,9 @@ func (c *PacketCache) put(now time.Time, p *Packet, wait time.Duration, stored b
 }
 
 func (c *PacketCache) add(s *shard, now time.Time, p *Packet, n *name, wait time.Duration, stored bool) (Ref, error) {
+	s.names.expect(n.tag)
 	a := s.account(n.account)
-	if e := s.duplicate(a, n, p); e != nil {
+	if e := s.duplicate(n, p); e != nil {
 		s.counters.duplicate++
 		return Ref{p.Key.To, e.seq}, ErrDuplicate
 	}
@@ -72,15 +71,14 @@ func (c *PacketCache) add(s *shard, now time.Time, p *Packet, n *name, wait time
 	}
 	// The lock makes the order within an account that of Seq.
 	p.Seq = c.budget.seq.Add(1)
-	s.numbers.expect(numberTag(p.Seq))
 	since := c.since(now)
 	e := c.write(s, p)
 	if former.record != nil {
 		e.copies, former.copies = former.copies, 0
-		s.forget(&c.graves, former)
+		s.forget(&c.graves, former.record)
 	}
-	s.join(a, n, arena.Ref(e.place), len(p.Stanza))
-	s.numbers.add(numberTag(p.Seq), arena.Ref(e.place))
+	s.join(a, n, e)
+	s.names.add(n.tag, e.place)
 	c.arm(s, e, since, wait)
 	s.counters.put++
 	return Ref{p.Key.To, p.Seq}, nil
@@ -89,9 +87,8 @@ func (c *PacketCache) add(s *shard, now time.Time, p *Packet, n *name, wait time
 // former returns the tombstone of the very packet p, if there is one. Stores keep times
 // to the microsecond.
 func (c *PacketCache) former(s *shard, n *name, p *Packet) entry {
-	v := &s.graves
-	for e, at := v.named(n.tag, v.look(n.tag)); at >= 0; e, at = v.named(n.tag, v.after(n.tag, at)) {
-		if !e.is(n) || c.graves.isGone(e) || e.string(from) != p.Key.From || e.sum != p.Sum {
+	for e := s.named(n.tag); e.record != nil; e = s.nextNamed(n.tag, e) {
+		if e.state != tombstone || !e.is(n) || s.isGone(&c.graves, e.record) || e.string(from) != p.Key.From || e.sum != p.Sum {
 			continue
 		}
 		var was Packet
@@ -124,12 +121,10 @@ func (c *PacketCache) admit(s *shard, a *account, n *name, size int64, stored bo
 }
 
 // duplicate returns the record in which p waits already, or nil.
-func (s *shard) duplicate(a *account, n *name, p *Packet) *record {
-	places := s.places(a)
-	for at := a.firstOf(places, n.tag); at >= 0; at = a.nextOf(places, n.tag, at) {
-		r := s.record(places[at].value)
-		if r.sum == p.Sum && r.is(n) && r.string(from) == p.Key.From && bytes.Equal(r.stanza(), p.Stanza) {
-			return r
+func (s *shard) duplicate(n *name, p *Packet) *record {
+	for e := s.named(n.tag); e.record != nil; e = s.nextNamed(n.tag, e) {
+		if e.here() && e.sum == p.Sum && e.is(n) && e.string(from) == p.Key.From && bytes.Equal(e.stanza(), p.Stanza) {
+			return e.record
 		}
 	}
 	return nil

@@ -27,22 +27,22 @@ const (
 	due      uint8 = 1 << iota // its deadline has passed and a loop over Due is about to yield it
 	late                       // a receipt came while it was taken
 	extended                   // it has extras
+	open                       // it is a tombstone in the plot of those with a copy that is not answered
 )
 
 // A record is a packet, or a tombstone, as it lies in the arena of its shard, without
 // a pointer in it. It is guarded by the lock of the shard. Behind it lie
 //
-//   - of a tombstone its grave,
 //   - if it is extended its extras,
-//   - the stanza,
+//   - the stanza, which a tombstone has not,
 //   - those of the strings that are not cut from the stanza.
 type record struct {
+	timer    wheel.Timer // of the deadline
+	size     uint32      // of the stanza; of a tombstone the position of its grave
 	seq, sum uint64
 	received int64 // nanoseconds since the cache's origin
-	timer    wheel.Timer
 	marks    Marks
 	copies   arena.Ref           // the first delivery
-	size     uint32              // of the stanza
 	offsets  [stringCount]uint16 // of the strings, behind the fixed parts
 	sizes    [stringCount]uint8
 	attempt  uint16
@@ -77,7 +77,6 @@ type instant struct {
 
 const (
 	recordSize = unsafe.Sizeof(record{})
-	graveSize  = unsafe.Sizeof(grave{})
 	extrasSize = unsafe.Sizeof(extras{})
 
 	// farAway is the received time of a packet that has it in its extras.
@@ -107,36 +106,47 @@ func (i instant) time(like time.Time) time.Time {
 // An entry is a record, which may be nil, and where it lies.
 type entry struct {
 	*record
-	place uint32 // in the arena, or of a tombstone its headstone
+	place arena.Ref
+	slot  int32 // of its name, if it was found by that
 }
 
 // record returns the record at a place.
 func (s *shard) record(place arena.Ref) *record { return (*record)(s.arena.At(place)) }
 
-func (s *shard) entry(place arena.Ref) entry { return entry{s.record(place), uint32(place)} }
+func (s *shard) entry(place arena.Ref) entry { return entry{record: s.record(place), place: place} }
 
-// Timer returns the timer of the record at a place.
-func (s *shard) Timer(place uint32) *wheel.Timer { return &s.record(arena.Ref(place)).timer }
+func (r *record) extras() *extras { return (*extras)(unsafe.Add(unsafe.Pointer(r), recordSize)) }
 
-// grave returns where a tombstone notes its place in the graveyard.
-func (r *record) grave() *grave {
-	return (*grave)(unsafe.Add(unsafe.Pointer(r), recordSize))
-}
-
-func (r *record) extras() *extras {
-	at := recordSize
+// stanzaSize returns how large the stanza is.
+func (r *record) stanzaSize() int {
 	if r.state == tombstone {
-		at += graveSize
+		return 0
 	}
-	return (*extras)(unsafe.Add(unsafe.Pointer(r), at))
+	return int(r.size)
 }
+
+// plot returns in which plot a tombstone has its grave.
+func (r *record) plot() int {
+	if r.flags&open != 0 {
+		return unansweredPlot
+	}
+	return answeredPlot
+}
+
+func (r *record) setPlot(plot int) {
+	if r.flags &^= open; plot == unansweredPlot {
+		r.flags |= open
+	}
+}
+
+// position returns where in its plot a tombstone has its grave.
+func (r *record) position() uint32 { return r.size }
+
+func (r *record) setPosition(position uint32) { r.size = position }
 
 // body returns where the stanza begins.
 func (r *record) body() unsafe.Pointer {
 	at := recordSize
-	if r.state == tombstone {
-		at += graveSize
-	}
 	if r.flags&extended != 0 {
 		at += extrasSize
 	}
@@ -145,7 +155,7 @@ func (r *record) body() unsafe.Pointer {
 
 // stanza returns the stanza, which must not be handed out: it is overwritten when
 // the packet is finished.
-func (r *record) stanza() []byte { return unsafe.Slice((*byte)(r.body()), r.size) }
+func (r *record) stanza() []byte { return unsafe.Slice((*byte)(r.body()), r.stanzaSize()) }
 
 // string returns one of the strings, which must not be handed out.
 func (r *record) string(which int) string {
@@ -295,8 +305,8 @@ func (c *PacketCache) packet(s *shard, r *record, b *binder) Packet {
 		return text(body[offset : offset+size])
 	}
 	p := Packet{Key: Key{To: cut(to), From: cut(from), ID: cut(id)}, Resource: cut(resource)}
-	if r.size > 0 {
-		p.Stanza = body[:r.size:r.size]
+	if size := r.stanzaSize(); size > 0 {
+		p.Stanza = body[:size:size]
 	}
 	c.describe(&p, r)
 	p.Copies = s.copiesOf(r, func(name string) string {
@@ -326,7 +336,7 @@ func (c *PacketCache) describe(p *Packet, r *record) {
 
 // end returns how many bytes of stanza and strings there are.
 func (r *record) end() int {
-	end := int(r.size)
+	end := r.stanzaSize()
 	for which := range stringCount {
 		offset, size := r.span(which)
 		end = max(end, offset+size)

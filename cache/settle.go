@@ -91,7 +91,7 @@ func (c *PacketCache) Settle(now time.Time, r Receipt) (settlement Settlement) {
 }
 
 func (c *PacketCache) settle(s *shard, now time.Time, r *Receipt, n *name, settlement *Settlement) {
-	s.graves.table.expect(n.tag)
+	s.accounts.expect(accountTag(n.account))
 	m := s.match(&c.graves, r, n)
 	s.counters.verdicts[m.verdict]++
 	settlement.Verdict = m.verdict
@@ -112,7 +112,7 @@ func (c *PacketCache) settle(s *shard, now time.Time, r *Receipt, n *name, settl
 	case m.verdict == Settled:
 		c.bury(s, m.entry, n, m.graves, c.since(now))
 	case m.copy != nil:
-		s.renew(&c.graves, m.entry, c.since(now))
+		s.renew(&c.graves, m.record, c.since(now))
 	}
 }
 
@@ -134,8 +134,8 @@ func (c *PacketCache) finished(s *shard, p *Packet, e *record, r *Receipt) {
 		return
 	}
 	p.Copies = s.copiesOf(e, func(name string) string { return same(name, r.Resource, p.Resource) })
-	if e.size > 0 {
-		p.Stanza = s.out.bytes(int(e.size))
+	if size := e.stanzaSize(); size > 0 {
+		p.Stanza = s.out.bytes(size)
 		copy(p.Stanza, e.stanza())
 	}
 }

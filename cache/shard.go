@@ -22,20 +22,20 @@ const (
 // A shard holds the packets of some accounts, all guarded by one lock. What it holds
 // millions of lies in its arena, where the garbage collector need not look:
 //
-//	accounts ─▶ an account ─▶ its names ─▶ records ◀─ numbers
-//	                                         ▲  ▲
-//	                        graves ──────────┘  └────── wheel
+//	                                 names ──┐  ┌── wheel
+//	                                         ▼  ▼
+//	accounts ─▶ an account ─▶ its numbers ─▶ records ◀─ numbers ◀─ graves
 //
-// Of a receipt one knows the account and the name, of a Ref the number.
+// Of a receipt one knows the name, of a Ref the account and the number.
 type shard struct {
 	mu         sync.Mutex
 	arena      arena.Arena
 	accounts   table[account]   // for which packets wait
-	numbers    table[arena.Ref] // records by their Seq
+	names      table[arena.Ref] // records by their names
 	graves     graves
 	crowded    map[uint64]map[uint64]int // packets by pair, of accounts that have many
 	wake       atomic.Int64              // a time before which nothing is due, since the cache's origin
-	wheel      *wheel.Wheel[*shard]      // made with the first deadline
+	wheel      *wheel.Wheel              // made with the first deadline
 	deliveries uint64                    // how many there were: the order of copies
 	taken      int                       // packets that are taken
 	out        binder                    // of the stanzas that settlements bring
@@ -45,10 +45,11 @@ type shard struct {
 // lock locks the shard of a Ref, and returns it with the record that is meant, if
 // there is one.
 func (c *PacketCache) lock(r Ref) (*shard, entry) {
-	s := c.shard(c.hash(r.To))
+	account := c.hash(r.To)
+	s := c.shard(account)
 	s.mu.Lock()
-	e := s.find(r.Seq)
-	if e.record != nil && (e.string(to) != r.To || e.state == tombstone && c.graves.isGone(e)) {
+	e := s.find(account, r.Seq)
+	if e.record != nil && (e.string(to) != r.To || s.isGone(&c.graves, e.record)) {
 		e = entry{}
 	}
 	return s, e
@@ -62,9 +63,9 @@ func (c *PacketCache) arm(s *shard, e entry, since, wait time.Duration) {
 		s.disarm(e)
 		return
 	case s.wheel == nil:
-		s.wheel = wheel.New(s, c.tick)
+		s.wheel = wheel.New(&s.arena, c.tick)
 	}
-	s.wheel.Add(uint32(e.place), after(since, wait))
+	s.wheel.Add(e.place, after(since, wait))
 	if int64(after(since, wait)) < s.wake.Load() {
 		s.setWake()
 	}
@@ -88,7 +89,7 @@ func (s *shard) setWake() {
 func (s *shard) disarm(e entry) {
 	e.flags &^= due
 	if e.timer.Waiting() {
-		s.wheel.Remove(uint32(e.place))
+		s.wheel.Remove(e.place)
 		if s.wheel.Len() == 0 {
 			s.wake.Store(noDeadline)
 		}
@@ -104,19 +105,17 @@ func (c *PacketCache) bury(s *shard, e entry, n *name, others int, since time.Du
 	if e.state == taken {
 		s.taken--
 	}
-	s.leave(n, arena.Ref(e.place), int(e.size))
-	_, at := s.waiting(e.seq)
-	s.numbers.remove(at)
+	s.leave(n, e)
 	if c.graves.space == 0 {
+		s.names.remove(slotOf(s.names.slots, n.tag, e.place))
 		s.freeDeliveries(e.record)
-	} else {
-		s.entomb(&c.graves, e, n.tag, since)
-		if others >= tombstonesPerName {
-			s.thin(&c.graves, n)
-		}
-		s.crowd(&c.graves, sweepStep)
-		s.expire(&c.graves, since, 2)
-		s.graves.expectNext()
+		s.arena.Free(e.place)
+		return
 	}
-	s.arena.Free(arena.Ref(e.place))
+	plot, grave := s.reserve(&c.graves, e.record, n.tag, s.weight(e.record), since)
+	s.clear(&c.graves, c.graves.oldest(since), sweepStep) // what goes makes room
+	s.entomb(e, plot, grave)
+	if others >= tombstonesPerName {
+		s.thin(&c.graves, n)
+	}
 }

@@ -47,7 +47,7 @@ func (c *PacketCache) Stats() Stats {
 func (s *shard) addTo(stats *Stats, g *graveyard) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.crowd(g, math.MaxInt)
+	s.clear(g, math.MinInt64, math.MaxInt)
 	stats.Tombstones += s.graves.count
 	n := &s.counters
 	stats.Taken += s.taken

@@ -133,6 +133,15 @@ func (t *table[V]) remove(at int) {
 	t.count--
 }
 
+// slotOf returns the slot with a value, which must be there.
+func slotOf[V comparable](slots []slot[V], tag uint32, value V) int {
+	at := firstAt(slots, tag)
+	for slots[at].value != value {
+		at = nextAt(slots, tag, at)
+	}
+	return at
+}
+
 // trim gives up memory if most of it is empty.
 func (t *table[V]) trim() {
 	if t.count == 0 {

@@ -16,18 +16,18 @@ import (
 	"unsafe"
 )
 
-// A Ref names a piece; 0 names none. It is the number of a chunk, plus one, and of a
-// slot in it.
+// A Ref names a piece; 0 names none. It is the number of a chunk, and how many words of
+// eight bytes into it the piece lies.
 type Ref uint32
 
 const (
-	slotBits  = 12
-	slotMask  = 1<<slotBits - 1
-	step      = 8       // small pieces are a multiple of this
+	step      = 8 // all pieces are a multiple of this
+	wordBits  = 13
+	wordMask  = 1<<wordBits - 1
 	small     = 1 << 10 // up to which size a piece is small
 	eighths   = 8       // larger ones are an eighth of a power of two more or less
 	large     = 1 << 15 // from which size on a piece has a chunk of its own
-	maxChunk  = 1 << 16
+	maxChunk  = step << wordBits
 	page      = 1 << 13
 	classes   = small/step + (15-10)*eighths + 1
 	noClass   = classes // of a piece that has a chunk of its own
@@ -38,21 +38,21 @@ const (
 
 // A chunk is an array of slots of one size.
 type chunk struct {
-	memory     unsafe.Pointer // of []uint64; nil: the number is free
-	words      uint32         // of memory
-	size       uint32         // of a slot, in bytes
+	words      uint32 // of memory; 0: the number is free
+	size       uint32 // of a slot, in words
 	slots      uint32
 	used       uint32 // the slots after these were never handed out
 	live       uint32 // how many are handed out
-	free       uint32 // the first of those that were given back, plus one
+	free       uint32 // where the first of those lies that were given back, plus one
 	class      uint32
 	next, prev uint32 // chunks of the class with room: a number, or noneChunk
 }
 
 // An Arena is a set of pieces of memory. The zero value is an empty one.
 type Arena struct {
-	chunks  []chunk  // the first is not used
-	numbers []uint32 // of chunks that are free
+	memory  []unsafe.Pointer // of the chunks, each a []uint64
+	chunks  []chunk          // the first is not used
+	numbers []uint32         // of chunks that are free
 	classes []class
 	bytes   int
 }
@@ -66,12 +66,11 @@ type class struct {
 
 // At returns where a piece lies.
 func (a *Arena) At(r Ref) unsafe.Pointer {
-	c := &a.chunks[r>>slotBits]
-	return unsafe.Add(c.memory, uintptr(r&slotMask)*uintptr(c.size))
+	return unsafe.Add(a.memory[r>>wordBits], r&wordMask*step)
 }
 
 // Size returns how large a piece is: at least what it was asked for.
-func (a *Arena) Size(r Ref) int { return int(a.chunks[r>>slotBits].size) }
+func (a *Arena) Size(r Ref) int { return int(a.chunks[r>>wordBits].size) * step }
 
 // Bytes returns how much memory the chunks hold.
 func (a *Arena) Bytes() int { return a.bytes }
@@ -98,7 +97,7 @@ func (a *Arena) Alloc(size int) Ref {
 		n := a.newChunk(noClass, slot, 1)
 		c := &a.chunks[n]
 		c.used, c.live = 1, 1
-		return Ref(n << slotBits)
+		return Ref(n << wordBits)
 	}
 	if a.classes == nil {
 		a.classes = make([]class, classes)
@@ -115,23 +114,23 @@ func (a *Arena) Alloc(size int) Ref {
 	}
 	c.live++
 	k.live++
-	at := c.free
-	if at != 0 {
-		at--
-		c.free = *(*uint32)(unsafe.Add(c.memory, uintptr(at)*uintptr(c.size)))
+	var r Ref
+	if c.free != 0 {
+		r = Ref(n<<wordBits | (c.free - 1))
+		c.free = *(*uint32)(a.At(r))
 	} else {
-		at = c.used
+		r = Ref(n<<wordBits | c.used*c.size)
 		c.used++
 	}
 	if c.live == c.slots {
 		a.unlink(k, n)
 	}
-	return Ref(n<<slotBits | at)
+	return r
 }
 
 // Free gives a piece back. It must not be used any more.
 func (a *Arena) Free(r Ref) {
-	n, at := uint32(r>>slotBits), uint32(r&slotMask)
+	n := uint32(r >> wordBits)
 	c := &a.chunks[n]
 	if c.class == noClass {
 		a.release(n)
@@ -141,8 +140,8 @@ func (a *Arena) Free(r Ref) {
 	if c.live == c.slots {
 		a.push(k, n)
 	}
-	*(*uint32)(unsafe.Add(c.memory, uintptr(at)*uintptr(c.size))) = c.free
-	c.free = at + 1
+	*(*uint32)(a.At(r)) = c.free
+	c.free = uint32(r&wordMask) + 1
 	c.live--
 	k.live--
 	if c.live > 0 {
@@ -163,7 +162,7 @@ func (a *Arena) Trim() {
 		return
 	}
 	for n := range a.chunks {
-		if c := &a.chunks[n]; c.memory != nil && c.live == 0 {
+		if c := &a.chunks[n]; c.words != 0 && c.live == 0 {
 			k := &a.classes[c.class]
 			k.empty--
 			a.unlink(k, uint32(n))
@@ -178,7 +177,7 @@ func (a *Arena) Trim() {
 // slotsFor returns how many slots a new chunk is to have: the more, the more there are,
 // so that little is held in vain.
 func slotsFor(size, live int) int {
-	return max(min(max(live/share, min(live, fewSlots)), maxChunk/size, slotMask+1), 1)
+	return max(min(max(live/share, min(live, fewSlots)), maxChunk/size), 1)
 }
 
 // newChunk makes a chunk with so many slots, or more if memory comes in larger pieces.
@@ -188,20 +187,19 @@ func (a *Arena) newChunk(class, size, slots int) uint32 {
 		n, a.numbers = a.numbers[last], a.numbers[:last]
 	} else {
 		n = uint32(max(len(a.chunks), 1))
-		if n >= 1<<(32-slotBits) {
+		if n >= 1<<(32-wordBits) {
 			panic("arena: full")
 		}
 		a.chunks = append(a.chunks, make([]chunk, int(n)+1-len(a.chunks))...)
+		a.memory = append(a.memory, make([]unsafe.Pointer, int(n)+1-len(a.memory))...)
 	}
 	memory := slices.Grow([]uint64(nil), size*slots/8)
 	if class != noClass {
-		slots = min(cap(memory)*8/size, slotMask+1)
+		slots = min(cap(memory)*8, maxChunk) / size
 	}
 	a.bytes += cap(memory) * 8
-	a.chunks[n] = chunk{
-		memory: unsafe.Pointer(unsafe.SliceData(memory)), words: uint32(cap(memory)),
-		size: uint32(size), slots: uint32(slots), class: uint32(class),
-	}
+	a.memory[n] = unsafe.Pointer(unsafe.SliceData(memory))
+	a.chunks[n] = chunk{words: uint32(cap(memory)), size: uint32(size / step), slots: uint32(slots), class: uint32(class)}
 	return n
 }
 
@@ -210,6 +208,7 @@ func (a *Arena) release(n uint32) {
 	c := &a.chunks[n]
 	a.bytes -= int(c.words) * 8
 	*c = chunk{}
+	a.memory[n] = nil
 	a.numbers = append(a.numbers, n)
 }
 

@@ -18,7 +18,7 @@ type instant uint64
 const zero instant = 1 << 63
 
 // roundUp returns the first instant that is not before since.
-func (w *Wheel[T]) roundUp(since time.Duration) instant {
+func (w *Wheel) roundUp(since time.Duration) instant {
 	ticks := since / w.tick
 	if ticks*w.tick < since {
 		ticks++
@@ -27,7 +27,7 @@ func (w *Wheel[T]) roundUp(since time.Duration) instant {
 }
 
 // roundDown returns the last instant that is not after since.
-func (w *Wheel[T]) roundDown(since time.Duration) instant {
+func (w *Wheel) roundDown(since time.Duration) instant {
 	ticks := since / w.tick
 	if ticks*w.tick > since {
 		ticks--
@@ -36,7 +36,7 @@ func (w *Wheel[T]) roundDown(since time.Duration) instant {
 }
 
 // time returns when i is, as far as a duration can tell.
-func (w *Wheel[T]) time(i instant) time.Duration {
+func (w *Wheel) time(i instant) time.Duration {
 	const latest, earliest = time.Duration(math.MaxInt64), time.Duration(math.MinInt64)
 	ticks := time.Duration(i - zero)
 	return max(min(ticks, latest/w.tick), earliest/w.tick) * w.tick

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/untilack/untilack/internal/arena"
 )
 
 // A model does what a wheel does in the plainest way: a slice that is sorted.
@@ -68,7 +69,7 @@ func (m *model) earliest() time.Duration {
 type world struct {
 	*testing.T
 	wheel  *fixture
-	timers [100]uint32 // their numbers
+	timers [100]arena.Ref
 	model  model
 	now    time.Duration
 	latest time.Duration // the greatest time so far
@@ -100,7 +101,7 @@ func (w *world) advance(by time.Duration, ordered bool) {
 	w.latest = max(w.latest, w.now)
 	var got, want []int
 	for v := range w.wheel.Advance(w.now) {
-		got = append(got, int(v)-1)
+		got = append(got, slices.Index(w.timers[:], v))
 	}
 	for _, t := range w.model.advance(w.now) {
 		want = append(want, t.value)
@@ -195,7 +196,7 @@ func FuzzModel(f *testing.F) {
 
 func BenchmarkAddRemove(b *testing.B) {
 	w := newFixture(tick)
-	timers := make([]uint32, 1<<16)
+	timers := make([]arena.Ref, 1<<16)
 	for i := range timers {
 		timers[i] = w.slab.new("")
 	}

@@ -4,7 +4,11 @@
 
 package wheel
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/untilack/untilack/internal/arena"
+)
 
 const (
 	digit     = 6                        // bits of an instant that one ring tells apart
@@ -16,7 +20,7 @@ const (
 // The zero value is ready for use.
 // It must be in one wheel at a time and must not be copied while it is in one.
 type Timer struct {
-	next, prev uint32    // neighbours in the slot, 0 at its ends
+	next, prev arena.Ref // neighbours in the slot, 0 at its ends
 	deadline   [2]uint32 // an instant in two halves, so that a Timer takes 20 bytes
 	place      uint32    // the slot's number over all rings, plus one; 0: in no wheel
 }
@@ -35,7 +39,7 @@ type ring struct {
 }
 
 // A list is what waits in a slot, in order of Add.
-type list struct{ first, last uint32 }
+type list struct{ first, last arena.Ref }
 
 // A slot says where timers lie and when the first of them can be due.
 type slot struct {
@@ -45,7 +49,7 @@ type slot struct {
 
 // slotOf returns the slot in which a timer with this deadline belongs now.
 // What is late belongs in the slot that the wheel stands at.
-func (w *Wheel[T]) slotOf(deadline instant) slot {
+func (w *Wheel) slotOf(deadline instant) slot {
 	at := max(deadline, w.now)
 	differing := uint64(w.now^at) | (slotCount - 1)
 	level := (bits.Len64(differing) - 1) / digit
@@ -55,7 +59,7 @@ func (w *Wheel[T]) slotOf(deadline instant) slot {
 // first returns the slot that starts first of those with timers.
 // An inner ring lies wholly before the next slot of an outer one, and within a ring
 // nothing lies before the slot that the wheel stands at.
-func (w *Wheel[T]) first() (slot, bool) {
+func (w *Wheel) first() (slot, bool) {
 	for level, r := range w.rings {
 		if r == nil || r.occupied == 0 {
 			continue
@@ -69,57 +73,57 @@ func (w *Wheel[T]) first() (slot, bool) {
 }
 
 // link adds a timer at the end of the slot where it belongs.
-func (w *Wheel[T]) link(number uint32, t *Timer) {
+func (w *Wheel) link(r arena.Ref, t *Timer) {
 	w.length++
-	w.enlist(number, t)
+	w.enlist(r, t)
 }
 
-func (w *Wheel[T]) enlist(number uint32, t *Timer) {
+func (w *Wheel) enlist(r arena.Ref, t *Timer) {
 	deadline := t.getDeadline()
 	s := w.slotOf(deadline)
-	r := w.rings[s.ring]
-	if r == nil {
-		r = new(ring)
-		w.rings[s.ring] = r
+	in := w.rings[s.ring]
+	if in == nil {
+		in = new(ring)
+		w.rings[s.ring] = in
 	}
-	l := &r.lists[s.number]
+	l := &in.lists[s.number]
 	if s.start == w.now && (l.first == 0 || deadline < w.late) {
 		w.late = deadline
 	}
 	t.next, t.prev = 0, l.last
 	if l.last == 0 {
-		l.first = number
-		r.occupied |= 1 << s.number
+		l.first = r
+		in.occupied |= 1 << s.number
 	} else {
-		w.timers.Timer(l.last).next = number
+		w.timer(l.last).next = r
 	}
-	l.last = number
+	l.last = r
 	t.place = uint32(s.ring*slotCount + s.number + 1)
 }
 
 // linkAll adds the timers of a list that was taken out, in order.
-func (w *Wheel[T]) linkAll(number uint32) {
-	for number != 0 {
-		t := w.timers.Timer(number)
+func (w *Wheel) linkAll(r arena.Ref) {
+	for r != 0 {
+		t := w.timer(r)
 		next := t.next
-		w.enlist(number, t)
-		number = next
+		w.enlist(r, t)
+		r = next
 	}
 }
 
 // unlink takes a timer out of its slot.
-func (w *Wheel[T]) unlink(t *Timer) {
+func (w *Wheel) unlink(t *Timer) {
 	r, number := w.rings[(t.place-1)/slotCount], (t.place-1)%slotCount
 	l := &r.lists[number]
 	if t.prev == 0 {
 		l.first = t.next
 	} else {
-		w.timers.Timer(t.prev).next = t.next
+		w.timer(t.prev).next = t.next
 	}
 	if t.next == 0 {
 		l.last = t.prev
 	} else {
-		w.timers.Timer(t.next).prev = t.prev
+		w.timer(t.next).prev = t.prev
 	}
 	if l.first == 0 {
 		r.occupied &^= 1 << number

@@ -12,8 +12,8 @@
 // Adding and removing cost the same however many timers there are, and a jump of
 // the clock costs only as much as there are timers to move.
 //
-// A timer has a number and lies where the user of the wheel keeps it. Nothing in it is
-// a pointer, so that the garbage collector need not look at millions of them.
+// A timer is the beginning of a piece of memory in an arena. Nothing in it is a pointer,
+// so that the garbage collector need not look at millions of them.
 //
 // The package reads no clock and starts no goroutine: the time is an argument.
 package wheel
@@ -24,21 +24,15 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/untilack/untilack/internal/arena"
 	"github.com/untilack/untilack/internal/prefetch"
 )
-
-// Timers are where the timers of a wheel lie.
-type Timers interface {
-	// Timer returns the timer with a number, which is never 0. It must not move while
-	// it waits.
-	Timer(number uint32) *Timer
-}
 
 // A Wheel holds timers until their deadlines have passed. All times are durations since
 // some origin, which is its user's affair.
 // It is not safe for concurrent use.
-type Wheel[T Timers] struct {
-	timers T
+type Wheel struct {
+	arena  *arena.Arena
 	tick   time.Duration
 	now    instant // what the wheel has turned to
 	late   instant // the earliest deadline in the slot at now, if a timer is there
@@ -46,37 +40,40 @@ type Wheel[T Timers] struct {
 	rings  [ringCount]*ring // each made when it is first needed
 }
 
-// New returns an empty wheel.
+// New returns an empty wheel for timers that lie in an arena.
 // A tick that is not positive counts as one nanosecond.
-func New[T Timers](timers T, tick time.Duration) *Wheel[T] {
-	return &Wheel[T]{timers: timers, tick: max(tick, 1), now: zero}
+func New(a *arena.Arena, tick time.Duration) *Wheel {
+	return &Wheel{arena: a, tick: max(tick, 1), now: zero}
 }
 
+// timer returns the timer that is the beginning of a piece.
+func (w *Wheel) timer(r arena.Ref) *Timer { return (*Timer)(w.arena.At(r)) }
+
 // Len returns the number of timers in the wheel.
-func (w *Wheel[T]) Len() int { return w.length }
+func (w *Wheel) Len() int { return w.length }
 
 // Add puts a timer into the wheel, or moves it if it is there already.
 // The deadline is rounded up to the next tick, so that a timer never comes early.
 // A deadline that has passed is due at the next Advance.
-func (w *Wheel[T]) Add(number uint32, deadline time.Duration) {
-	t := w.timers.Timer(number)
+func (w *Wheel) Add(r arena.Ref, deadline time.Duration) {
+	t := w.timer(r)
 	if t.Waiting() {
 		w.unlink(t)
 	}
 	t.setDeadline(w.roundUp(deadline))
-	w.link(number, t)
+	w.link(r, t)
 }
 
 // AddBack puts a timer that was taken out into the wheel again, with the deadline
 // that it had.
-func (w *Wheel[T]) AddBack(number uint32) {
-	w.Remove(number)
-	w.link(number, w.timers.Timer(number))
+func (w *Wheel) AddBack(r arena.Ref) {
+	w.Remove(r)
+	w.link(r, w.timer(r))
 }
 
 // Remove takes a timer out of the wheel and reports whether it was there.
-func (w *Wheel[T]) Remove(number uint32) bool {
-	t := w.timers.Timer(number)
+func (w *Wheel) Remove(r arena.Ref) bool {
+	t := w.timer(r)
 	if !t.Waiting() {
 		return false
 	}
@@ -86,19 +83,19 @@ func (w *Wheel[T]) Remove(number uint32) bool {
 
 // Expect has the processor fetch what Remove will change, and what lies around the
 // timer that comes after it: often that is the next to be removed.
-func (w *Wheel[T]) Expect(t *Timer) {
+func (w *Wheel) Expect(t *Timer) {
 	if t.next != 0 {
-		next := unsafe.Pointer(w.timers.Timer(t.next))
+		next := unsafe.Pointer(w.timer(t.next))
 		prefetch.Line(next, 0)
 		prefetch.Line(next, 64)
 		prefetch.Line(next, 128)
 	}
 	if t.prev != 0 {
-		prefetch.Line(unsafe.Pointer(w.timers.Timer(t.prev)), 0)
+		prefetch.Line(unsafe.Pointer(w.timer(t.prev)), 0)
 	}
 }
 
-// Advance turns the wheel to now, and takes out and yields the number of every
+// Advance turns the wheel to now, and takes out and yields every
 // timer that is due by then.
 //
 // They come in order of the tick at which they fell due, and within a tick in the
@@ -109,12 +106,12 @@ func (w *Wheel[T]) Expect(t *Timer) {
 // comes in the same loop.
 //
 // If now is before the time of an earlier call, only what is due at now is taken.
-func (w *Wheel[T]) Advance(now time.Duration) iter.Seq[uint32] {
-	return func(yield func(uint32) bool) {
+func (w *Wheel) Advance(now time.Duration) iter.Seq[arena.Ref] {
+	return func(yield func(arena.Ref) bool) {
 		until := w.roundDown(now)
 		w.turnBack(until)
-		for number := w.pop(until); number != 0; number = w.pop(until) {
-			if !yield(number) {
+		for r := w.pop(until); r != 0; r = w.pop(until) {
+			if !yield(r) {
 				return
 			}
 		}
@@ -127,7 +124,7 @@ func (w *Wheel[T]) Advance(now time.Duration) iter.Seq[uint32] {
 // It may be earlier while that deadline is far away, but is then still later than
 // the time of the last Advance: one who sleeps until Next and then calls Advance
 // wakes a few times for a far deadline, and never without end.
-func (w *Wheel[T]) Next() (time.Duration, bool) {
+func (w *Wheel) Next() (time.Duration, bool) {
 	s, ok := w.first()
 	if !ok {
 		return 0, false
@@ -140,7 +137,7 @@ func (w *Wheel[T]) Next() (time.Duration, bool) {
 
 // pop takes out the first timer that is due at until, or turns the wheel there
 // and returns 0 if there is none.
-func (w *Wheel[T]) pop(until instant) uint32 {
+func (w *Wheel) pop(until instant) arena.Ref {
 	for {
 		s, ok := w.first()
 		if !ok || s.start > until {
@@ -149,9 +146,9 @@ func (w *Wheel[T]) pop(until instant) uint32 {
 		}
 		w.turn(s.start)
 		if s.ring == 0 {
-			number := w.rings[0].lists[s.number].first
-			w.unlink(w.timers.Timer(number))
-			return number
+			first := w.rings[0].lists[s.number].first
+			w.unlink(w.timer(first))
+			return first
 		}
 		w.cascade(s)
 	}
@@ -159,7 +156,7 @@ func (w *Wheel[T]) pop(until instant) uint32 {
 
 // turn sets the wheel's time. Every slot that starts by then must be empty, but for the
 // one that starts at that very instant.
-func (w *Wheel[T]) turn(now instant) {
+func (w *Wheel) turn(now instant) {
 	if now != w.now {
 		w.now, w.late = now, now
 	}
@@ -168,7 +165,7 @@ func (w *Wheel[T]) turn(now instant) {
 // turnBack sets the wheel to an earlier time, but only if there is a timer that
 // is due at that time and that the wheel keeps for later: one that was added while
 // the clock stood back.
-func (w *Wheel[T]) turnBack(now instant) {
+func (w *Wheel) turnBack(now instant) {
 	s, ok := w.first()
 	if now >= w.now || !ok || s.start != w.now || w.late > now {
 		return
@@ -189,7 +186,7 @@ func (w *Wheel[T]) turnBack(now instant) {
 // cascade moves the timers of a slot inwards.
 // They keep their order, because timers with the same deadline always lie in the
 // same slot.
-func (w *Wheel[T]) cascade(s slot) {
+func (w *Wheel) cascade(s slot) {
 	r := w.rings[s.ring]
 	first := r.lists[s.number].first
 	r.lists[s.number] = list{}

@@ -7,8 +7,10 @@ package wheel_test
 import (
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/untilack/untilack/internal/arena"
 	"github.com/untilack/untilack/internal/wheel"
 )
 
@@ -16,41 +18,40 @@ const tick = 10 * time.Millisecond
 
 // A slab is where the timers of a test lie, each with a name.
 type slab struct {
-	timers []*wheel.Timer
-	names  []string
+	arena.Arena
+	names map[arena.Ref]string
 }
 
-func (s *slab) Timer(number uint32) *wheel.Timer { return s.timers[number-1] }
-
-// new returns the number of a new timer.
-func (s *slab) new(name string) uint32 {
-	s.timers = append(s.timers, new(wheel.Timer))
-	s.names = append(s.names, name)
-	return uint32(len(s.timers))
+// new returns a new timer.
+func (s *slab) new(name string) arena.Ref {
+	r := s.Alloc(int(unsafe.Sizeof(wheel.Timer{})))
+	*(*wheel.Timer)(s.At(r)) = wheel.Timer{}
+	s.names[r] = name
+	return r
 }
 
 // A fixture is a wheel with its timers.
 type fixture struct {
-	*wheel.Wheel[*slab]
+	*wheel.Wheel
 	slab *slab
 }
 
 func newFixture(tick time.Duration) *fixture {
-	s := new(slab)
-	return &fixture{wheel.New(s, tick), s}
+	s := &slab{names: make(map[arena.Ref]string)}
+	return &fixture{wheel.New(&s.Arena, tick), s}
 }
 
-// add adds a new timer and returns its number.
-func add(w *fixture, name string, deadline time.Duration) uint32 {
-	number := w.slab.new(name)
-	w.Add(number, deadline)
-	return number
+// add adds a new timer and returns it.
+func add(w *fixture, name string, deadline time.Duration) arena.Ref {
+	r := w.slab.new(name)
+	w.Add(r, deadline)
+	return r
 }
 
 // due returns the names of what Advance yields.
 func due(w *fixture, now time.Duration) (names []string) {
-	for number := range w.Advance(now) {
-		names = append(names, w.slab.names[number-1])
+	for r := range w.Advance(now) {
+		names = append(names, w.slab.names[r])
 	}
 	return names
 }
@@ -156,8 +157,8 @@ func TestRemove(t *testing.T) {
 	a, b := add(w, "a", tick), add(w, "b", tick)
 	c := add(w, "c", time.Hour)
 	var got []string
-	for number := range w.Advance(tick) {
-		got = append(got, w.slab.names[number-1])
+	for r := range w.Advance(tick) {
+		got = append(got, w.slab.names[r])
 		if !w.Remove(b) {
 			t.Error("a timer that is due and not yet yielded can not be removed")
 		}
@@ -168,7 +169,7 @@ func TestRemove(t *testing.T) {
 	if w.Remove(a) || w.Remove(b) {
 		t.Error("Remove reports a timer that is not in the wheel")
 	}
-	if waits := w.slab.Timer(c).Waiting; !waits() || !w.Remove(c) || waits() {
+	if waits := (*wheel.Timer)(w.slab.At(c)).Waiting; !waits() || !w.Remove(c) || waits() {
 		t.Error("Remove does not report a timer that is in the wheel")
 	}
 	if _, ok := w.Next(); ok || w.Len() != 0 {
