@@ -55,7 +55,7 @@ func (s *shard) accountAt(hash uint64) int {
 }
 
 // accountTag returns the tag of an account. The first bits have chosen the shard.
-func accountTag(hash uint64) uint32 { return tagOf(hash << shardBits) }
+func accountTag(hash uint64) uint32 { return tagOf(hash << mostShardBits) }
 
 // places returns the places of an account's records; those with tag 0 are empty.
 func (s *shard) places(a *account) []place {

@@ -23,6 +23,8 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
+
+	"github.com/untilack/untilack/internal/arena"
 )
 
 // A PacketCache holds packets that wait for a receipt, and for a while what is
@@ -38,7 +40,8 @@ type PacketCache struct {
 	trimmed atomic.Int64              // when memory was given up last
 	budget  budget
 	graves  graveyard
-	shards  [shardCount]shard
+	shards  []shard
+	shift   uint8 // from a hash to the number of its shard
 }
 
 // New returns an empty cache. A nil pointer means the defaults.
@@ -50,6 +53,8 @@ func New(o *Options) *PacketCache {
 		tick:   options.Tick,
 		brief:  options.Brief,
 	}
+	number := shardBits()
+	c.shards, c.shift = make([]shard, 1<<number), uint8(64-number)
 	c.budget.packets.limit = int64(options.Limits.Packets)
 	c.budget.bytes.limit = options.Limits.Bytes
 	for i := range c.shards {
@@ -121,7 +126,10 @@ func (c *PacketCache) eachShard(f func(*shard)) {
 func (s *shard) giveUp() {
 	s.accounts.trim()
 	s.names.trim()
-	s.graves.numbers.trim()
+	if s.arena.Bytes() > 2*s.arena.Used() {
+		s.squeezeAll()
+	}
+	s.graves.numbers, s.graves.numbered = table[arena.Ref]{}, false
 	for i := range s.graves.plots {
 		s.trim(&s.graves.plots[i])
 	}

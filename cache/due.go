@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -30,26 +31,49 @@ func inOrder(turns []turn) []turn {
 // A packet that is yielded still waits, so a receipt can settle it until it is taken.
 func (c *PacketCache) Due(now time.Time) iter.Seq[Packet] {
 	return func(yield func(Packet) bool) {
-		rest := c.gather(now)
+		l := loops.Get().(*loop)
+		l.turns = c.gather(l.turns[:0], now)
 		c.tidy(c.since(now))
+		rest := l.turns
 		// Deferred, so that nothing is lost if the loop's body panics.
-		defer func() { c.giveBack(rest) }()
-		var b binder
+		defer func() {
+			c.giveBack(rest)
+			l.finish()
+		}()
 		for len(rest) > 0 {
 			t := rest[0]
 			rest = rest[1:]
-			if p, ok := c.claim(t, &b); ok && !yield(p) {
+			if p, ok := c.claim(t, &l.out); ok && !yield(p) {
 				return
 			}
 		}
 	}
 }
 
+// A loop is what a loop over packets needs. It is used again: the turns, and the rest of the
+// memory for packets.
+type loop struct {
+	turns []turn
+	out   binder
+}
+
+var loops = sync.Pool{New: func() any { return new(loop) }}
+
+// mostTurns is up to how many turns a loop keeps room for.
+const mostTurns = 1 << 16
+
+func (l *loop) finish() {
+	if cap(l.turns) > mostTurns {
+		l.turns = nil
+	}
+	loops.Put(l)
+}
+
 // gatherStep bounds how many packets are gathered while a shard is locked.
 const gatherStep = 256
 
 // gather takes what is due out of the wheels.
-func (c *PacketCache) gather(now time.Time) (turns []turn) {
+func (c *PacketCache) gather(turns []turn, now time.Time) []turn {
 	since := c.since(now)
 	for i := range c.shards {
 		s := &c.shards[i]

@@ -36,7 +36,7 @@ func (h *hasher) name(to, from, id string) name {
 }
 
 // shard returns the shard of an account with this hash.
-func (c *PacketCache) shard(account uint64) *shard { return &c.shards[account>>(64-shardBits)] }
+func (c *PacketCache) shard(account uint64) *shard { return &c.shards[account>>(c.shift&63)] }
 
 // numberTag returns the tag of a number.
 func numberTag(seq uint64) uint32 { return tagOf(seq * 0x9e3779b97f4a7c15) }

@@ -4,8 +4,6 @@
 
 package cache
 
-import "strings"
-
 // A match is what a receipt was found to mean.
 type match struct {
 	verdict Verdict
@@ -19,34 +17,64 @@ type match struct {
 // A wrong guess that settles loses a message; one that does not settle costs a
 // duplicate. So what is in doubt is Ambiguous.
 func (s *shard) match(g *graveyard, r *Receipt, n *name) match {
+	first := s.candidate(s.named(n.tag), g, r, n)
+	if first.record == nil {
+		return match{verdict: Unknown}
+	}
+	second := s.candidate(s.nextNamed(n.tag, first), g, r, n)
+	if second.record == nil {
+		return s.only(first, r)
+	}
 	var all candidates
-	s.collect(&all, g, r, n)
+	s.consider(&all, first, r)
+	for e := second; e.record != nil; e = s.candidate(s.nextNamed(n.tag, e), g, r, n) {
+		s.consider(&all, e, r)
+	}
 	m := all.meaning()
 	m.graves = all.graves
 	return m
 }
 
+// only returns the meaning of a receipt that one record alone can be meant by.
+func (s *shard) only(e entry, r *Receipt) match {
+	m := match{verdict: Ambiguous}
+	first, open, _ := s.copiesTo(e.record, r.Resource, r.Stream)
+	// If none of its copies went there, the client caught up by another way.
+	if first != nil || e.state == waiting {
+		m = e.match(open)
+	}
+	if e.state == tombstone {
+		m.graves = 1
+	}
+	return m
+}
+
+// candidate returns the first of e and the records after it that a receipt may mean: it
+// has the name, and if the receipt is addressed to a full address, exactly that sender.
+func (s *shard) candidate(e entry, g *graveyard, r *Receipt, n *name) entry {
+	for ; e.record != nil; e = s.nextNamed(n.tag, e) {
+		s.expectEnd(e)
+		if e.is(n) && !s.isGone(g, e.record) && (len(r.From) == len(n.sender) || e.string(from) == r.From) {
+			break
+		}
+	}
+	return e
+}
+
 func (all *candidates) meaning() match {
 	switch {
-	case all.count == 0:
-		return match{verdict: Unknown}
 	case all.oldest.record != nil:
 		return all.answer()
 	case all.repeated.record != nil:
 		// Every copy that this client was sent is answered: it says so again.
 		return all.repeated.match(nil)
-	case all.count == 1 && all.any.state == waiting:
-		// The client caught up by another way.
-		return all.any.match(nil)
 	}
 	return match{verdict: Ambiguous}
 }
 
 // candidates are the records that a receipt may mean.
 type candidates struct {
-	count  int
-	graves int       // of them are tombstones
-	any    candidate // one of them
+	graves int // of them are tombstones
 
 	// Of those with a copy for the receipt's resource that is not answered, the
 	// one that was first delivered at all, and the one that was first delivered
@@ -77,22 +105,6 @@ func (c *candidate) keep(other candidate) {
 	}
 }
 
-// collect finds the records that a receipt may mean: those with its name, and
-// if it is addressed to a full address, with exactly that sender.
-func (s *shard) collect(all *candidates, g *graveyard, r *Receipt, n *name) {
-	exact := strings.IndexByte(r.From, '/') >= 0
-	for e := s.named(n.tag); e.record != nil; e = s.nextNamed(n.tag, e) {
-		s.expectEnd(e)
-		if !e.is(n) || s.isGone(g, e.record) || exact && e.string(from) != r.From {
-			continue
-		}
-		if e.state == tombstone {
-			all.graves++
-		}
-		s.consider(all, candidate{entry: e}, r)
-	}
-}
-
 // expectEnd has the processor fetch what finishing a packet will change.
 func (s *shard) expectEnd(e entry) {
 	if s.wheel != nil && e.timer.Waiting() {
@@ -101,12 +113,14 @@ func (s *shard) expectEnd(e entry) {
 }
 
 // consider adds a record to the candidates.
-func (s *shard) consider(all *candidates, c candidate, r *Receipt) {
-	all.count++
-	all.any = c
-	if c.copies == 0 {
+func (s *shard) consider(all *candidates, e entry, r *Receipt) {
+	if e.state == tombstone {
+		all.graves++
+	}
+	if e.copies == 0 {
 		return
 	}
+	c := candidate{entry: e}
 	first, open, here := s.copiesTo(c.record, r.Resource, r.Stream)
 	c.copy, c.order = open, s.delivery(c.copies).order
 	if here {
@@ -141,10 +155,10 @@ func (all *candidates) answer() match {
 	return oldest.match(oldest.copy)
 }
 
-// match returns the meaning of a receipt that belongs to c.
-func (c *candidate) match(copy *delivery) match {
-	m := match{verdict: Absorbed, entry: c.entry, copy: copy}
-	switch c.state {
+// match returns the meaning of a receipt that belongs to e.
+func (e entry) match(copy *delivery) match {
+	m := match{verdict: Absorbed, entry: e, copy: copy}
+	switch e.state {
 	case waiting:
 		m.verdict = Settled
 	case taken:

@@ -4,7 +4,11 @@
 
 package cache
 
-import "github.com/untilack/untilack/internal/arena"
+import (
+	"iter"
+
+	"github.com/untilack/untilack/internal/arena"
+)
 
 // A plot is a queue of graves in a ring: the first one is given up first.
 // A grave is named by its position, which counts from the first that ever was.
@@ -20,7 +24,6 @@ type grave struct {
 	since  int64     // nanoseconds since the cache's origin
 	place  arena.Ref // of the tombstone; 0: the grave was given up out of turn
 	tag    uint32    // of the tombstone's name
-	number uint32    // the tag of its number
 	weight uint32
 }
 
@@ -49,6 +52,17 @@ func (s *shard) add(p *plot, g grave) (position uint32) {
 func (p *plot) kill(position uint32) {
 	p.at(position).place = 0
 	p.dead++
+}
+
+// graves yields the graves of tombstones.
+func (p *plot) graves() iter.Seq[*grave] {
+	return func(yield func(*grave) bool) {
+		for position := p.first; position != p.next; position++ {
+			if at := p.at(position); at.place != 0 && !yield(at) {
+				return
+			}
+		}
+	}
 }
 
 // compact takes the dead graves out of the ring.

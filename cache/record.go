@@ -28,6 +28,7 @@ const (
 	late                       // a receipt came while it was taken
 	extended                   // it has extras
 	open                       // it is a tombstone in the plot of those with a copy that is not answered
+	bulky                      // it is a tombstone that lies where its stanza was
 )
 
 // A record is a packet, or a tombstone, as it lies in the arena of its shard, without
@@ -332,6 +333,15 @@ func (c *PacketCache) describe(p *Packet, r *record) {
 	if r.flags&extended != 0 {
 		p.Expires = r.extras().expires.time(origin)
 	}
+}
+
+// text returns how many bytes the strings take.
+func (r *record) text() (bytes int) {
+	for which := range stringCount {
+		_, size := r.span(which)
+		bytes += size
+	}
+	return bytes
 }
 
 // end returns how many bytes of stanza and strings there are.

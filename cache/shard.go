@@ -6,6 +6,8 @@ package cache
 
 import (
 	"math"
+	"math/bits"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,9 +17,19 @@ import (
 )
 
 const (
-	shardBits  = 6
-	shardCount = 1 << shardBits // enough that two processors rarely meet
+	shardsEach   = 4 // for each processor, so that two rarely meet
+	fewestShards = 16
+	mostShards   = 1 << mostShardBits
+	// mostShardBits is how many bits of a hash may choose the shard.
+	mostShardBits = 8
 )
+
+// shardBits returns how many bits of a hash choose the shard, so that there are enough
+// shards for all processors. More than that would only make each of them colder.
+func shardBits() int {
+	count := max(fewestShards, min(mostShards, shardsEach*runtime.GOMAXPROCS(0)))
+	return bits.Len(uint(count - 1))
+}
 
 // A shard holds the packets of some accounts, all guarded by one lock. What it holds
 // millions of lies in its arena, where the garbage collector need not look:

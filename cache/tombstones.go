@@ -49,11 +49,13 @@ const (
 )
 
 // graves are a shard's tombstones, in the order in which they go. By name they are found
-// among the packets that wait, by number here.
+// among the packets that wait. By number few are ever asked for: the table for that is
+// made when one is.
 type graves struct {
-	plots   [plotCount]plot
-	numbers table[arena.Ref]
-	count   int
+	plots    [plotCount]plot
+	numbers  table[arena.Ref]
+	numbered bool
+	count    int
 }
 
 // isCrowded reports whether a tombstone in a plot has to go: there are too many, and
@@ -85,6 +87,9 @@ func (s *shard) isGone(g *graveyard, r *record) bool {
 
 // tombstone returns the tombstone with a number, if there is one.
 func (s *shard) tombstone(seq uint64) entry {
+	if !s.graves.numbered {
+		s.number()
+	}
 	slots, tag := s.graves.numbers.slots, numberTag(seq)
 	for at := firstAt(slots, tag); at >= 0; at = nextAt(slots, tag, at) {
 		if e := s.entry(slots[at].value); e.seq == seq {
@@ -94,20 +99,42 @@ func (s *shard) tombstone(seq uint64) entry {
 	return entry{}
 }
 
-// entomb makes a tombstone of a record: it has no stanza, and takes over the rest.
-func (s *shard) entomb(e entry, plot int, at grave) {
-	size, text := recordSize, 0
-	for which := range stringCount {
-		_, size := e.span(which)
-		text += size
+// number makes the table of numbers.
+func (s *shard) number() {
+	v := &s.graves
+	v.numbered = true
+	for i := range v.plots {
+		for at := range v.plots[i].graves() {
+			v.numbers.add(numberTag(s.record(at.place).seq), at.place)
+		}
 	}
+}
+
+// entomb makes a tombstone of a record, which has a grave. It stays where it is for now,
+// if it is not large.
+func (s *shard) entomb(e entry, plot int, at grave) {
+	e.state, e.flags = tombstone, e.flags&extended|bulky
+	at.place = e.place
+	if s.arena.Size(at.place) > graveWeight {
+		at.place = s.squeeze(e, at.tag)
+	}
+	if s.graves.numbered {
+		s.graves.numbers.add(numberTag(e.seq), at.place)
+	}
+	s.graves.count++
+	s.dig(s.record(at.place), plot, at)
+}
+
+// squeeze moves a tombstone to where there is no room for the stanza that it had.
+func (s *shard) squeeze(e entry, tag uint32) arena.Ref {
+	size, text := recordSize, e.text()
 	if e.flags&extended != 0 {
 		size += extrasSize
 	}
 	stone := s.entry(s.arena.Alloc(int(size) + text))
 	*stone.record = *e.record
-	stone.state, stone.flags = tombstone, e.flags&extended
-	if stone.flags != 0 {
+	stone.flags &^= bulky
+	if stone.flags&extended != 0 {
 		*stone.extras() = *e.extras()
 	}
 	body := unsafe.Slice((*byte)(stone.body()), text)
@@ -118,11 +145,26 @@ func (s *shard) entomb(e entry, plot int, at grave) {
 		end += copy(body[end:], text)
 	}
 	s.arena.Free(e.place)
-	at.place = stone.place
-	s.names.slots[slotOf(s.names.slots, at.tag, e.place)].value = at.place
-	s.graves.numbers.add(at.number, at.place)
-	s.graves.count++
-	s.dig(stone.record, plot, at)
+	s.names.slots[slotOf(s.names.slots, tag, e.place)].value = stone.place
+	return stone.place
+}
+
+// squeezeAll moves all tombstones that take more room than they need.
+func (s *shard) squeezeAll() {
+	for i := range s.graves.plots {
+		for at := range s.graves.plots[i].graves() {
+			e := s.entry(at.place)
+			if e.flags&bulky == 0 {
+				continue
+			}
+			place := s.squeeze(e, at.tag)
+			if s.graves.numbered {
+				slots := s.graves.numbers.slots
+				slots[slotOf(slots, numberTag(e.seq), at.place)].value = place
+			}
+			at.place = place
+		}
+	}
 }
 
 // reserve counts a tombstone that a record is to be, and returns the plot where it belongs,
@@ -134,7 +176,7 @@ func (s *shard) reserve(g *graveyard, r *record, tag, weight uint32, since time.
 	}
 	g.stand[plot].Add(int64(weight))
 	mark := g.buried[plot].Add(int64(weight)) - int64(weight)
-	return plot, grave{mark: mark, since: int64(since), tag: tag, number: numberTag(r.seq), weight: weight}
+	return plot, grave{mark: mark, since: int64(since), tag: tag, weight: weight}
 }
 
 // dig gives a tombstone a grave, the last of its plot.
@@ -145,12 +187,7 @@ func (s *shard) dig(r *record, plot int, at grave) {
 
 // weight returns what a record weighs as a tombstone.
 func (s *shard) weight(r *record) uint32 {
-	text := 0
-	for which := range stringCount {
-		_, size := r.span(which)
-		text += size
-	}
-	return uint32(max(graveWeight, text+s.copiesWeight(r)))
+	return uint32(max(graveWeight, r.text()+s.copiesWeight(r)))
 }
 
 // leaveGrave takes a tombstone out of its plot.
@@ -182,7 +219,9 @@ func (s *shard) forget(g *graveyard, r *record) { s.remove(s.leaveGrave(g, r)) }
 // remove removes the tombstone that was in a grave.
 func (s *shard) remove(at grave) {
 	s.names.remove(slotOf(s.names.slots, at.tag, at.place))
-	s.graves.numbers.remove(slotOf(s.graves.numbers.slots, at.number, at.place))
+	if v := &s.graves; v.numbered {
+		v.numbers.remove(slotOf(v.numbers.slots, numberTag(s.record(at.place).seq), at.place))
+	}
 	s.graves.count--
 	s.freeDeliveries(s.record(at.place))
 	s.arena.Free(at.place)
@@ -226,11 +265,10 @@ func (s *shard) clear(g *graveyard, oldest int64, limit int) {
 func (s *shard) expectRemove(at *grave) {
 	if at.place != 0 {
 		s.names.expect(at.tag)
-		s.graves.numbers.expect(at.number)
 		stone := unsafe.Pointer(s.record(at.place))
-		prefetch.Line(stone, 0)
-		prefetch.Line(stone, 64)
-		prefetch.Line(stone, 128)
+		for line := uintptr(0); line < uintptr(s.arena.Size(at.place)); line += 64 {
+			prefetch.Line(stone, line)
+		}
 	}
 }
 

@@ -59,6 +59,7 @@ type Arena struct {
 
 // A class is all chunks with slots of one size.
 type class struct {
+	last  Ref    // the piece that was given back last: it is handed out next, and counts as such
 	room  uint32 // the first chunk with a slot that is free
 	live  uint32 // slots that are handed out
 	empty uint32 // how many chunks have no slot handed out
@@ -74,6 +75,14 @@ func (a *Arena) Size(r Ref) int { return int(a.chunks[r>>wordBits].size) * step 
 
 // Bytes returns how much memory the chunks hold.
 func (a *Arena) Bytes() int { return a.bytes }
+
+// Used returns how much of it is handed out.
+func (a *Arena) Used() (bytes int) {
+	for n := range a.chunks {
+		bytes += int(a.chunks[n].live*a.chunks[n].size) * step
+	}
+	return bytes
+}
 
 // classOf returns the class of a size, and the size of its slots.
 func classOf(size int) (number, slot int) {
@@ -103,6 +112,10 @@ func (a *Arena) Alloc(size int) Ref {
 		a.classes = make([]class, classes)
 	}
 	k := &a.classes[number]
+	if r := k.last; r != 0 {
+		k.last = 0
+		return r
+	}
 	if k.room == noneChunk {
 		a.push(k, a.newChunk(number, slot, slotsFor(slot, int(k.live))))
 		k.empty++
@@ -130,13 +143,23 @@ func (a *Arena) Alloc(size int) Ref {
 
 // Free gives a piece back. It must not be used any more.
 func (a *Arena) Free(r Ref) {
-	n := uint32(r >> wordBits)
-	c := &a.chunks[n]
-	if c.class == noClass {
-		a.release(n)
+	n := r >> wordBits
+	number := a.chunks[n].class
+	if number == noClass {
+		a.release(uint32(n))
 		return
 	}
-	k := &a.classes[c.class]
+	k := &a.classes[number]
+	last := k.last
+	if k.last = r; last != 0 {
+		a.free(k, last)
+	}
+}
+
+// free gives a piece of a class back to its chunk.
+func (a *Arena) free(k *class, r Ref) {
+	n := uint32(r >> wordBits)
+	c := &a.chunks[n]
 	if c.live == c.slots {
 		a.push(k, n)
 	}
@@ -160,6 +183,12 @@ func (a *Arena) Free(r Ref) {
 func (a *Arena) Trim() {
 	if len(a.classes) == 0 {
 		return
+	}
+	for i := range a.classes {
+		if k := &a.classes[i]; k.last != 0 {
+			a.free(k, k.last)
+			k.last = 0
+		}
 	}
 	for n := range a.chunks {
 		if c := &a.chunks[n]; c.words != 0 && c.live == 0 {
