@@ -1,0 +1,35 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+// Package sqlstore keeps rows in a SQL database that outlives the process: an
+// actions.Store over SQLite or PostgreSQL, or over what speaks PostgreSQL's dialect.
+//
+// The caller opens the database with a driver of its choice, has Migrate create the
+// tables, and opens a Store:
+//
+//	db, err := sql.Open("sqlite", "file:mail.db?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)")
+//	err = sqlstore.Migrate(ctx, db, sqlstore.SQLite)
+//	store, err := sqlstore.Open(ctx, db, sqlstore.SQLite, nil)
+//
+// # What is durable
+//
+// Put and Delete return when their transaction is committed: what that means is the
+// database's setting. SQLite keeps a commit through a loss of power with synchronous=FULL
+// and not with NORMAL, in which the last commits may be gone; PostgreSQL keeps it unless
+// synchronous_commit or fsync is off.
+//
+// # How it writes
+//
+// All that is put and deleted at the same time shares a commit: a Store writes one
+// transaction at a time, with whatever came while the one before it was written. Each
+// begins with an update of one row, the clock, which is locked until the commit. So the
+// numbers of rows have the order in which they become visible, over all processes, and a
+// reader who goes on from the last number misses none.
+//
+// # Tables
+//
+// untilack_rows holds the rows, untilack_boxes how much each recipient has (for quotas),
+// untilack_marks what was deleted a short while ago, untilack_clock one number, and
+// untilack_schema the version of all this. Nothing but a Store should write to them.
+package sqlstore
