@@ -6,6 +6,7 @@ package untilack
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"time"
 
@@ -84,6 +85,9 @@ func (k *Keeper) finishAction(a *account, now time.Time, e *Effect, r Result) {
 	p := e.Packet
 	wait, again := r.Outcome.Wait()
 	switch {
+	case errors.Is(r.Err, errElsewhere):
+		k.elsewhere(a, now, e)
+		return
 	case r.Err != nil:
 		k.actionFailed(a, now, e, r.Err)
 		return

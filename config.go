@@ -55,6 +55,14 @@ type Config struct {
 	// Default: 0, store first.
 	PersistAfter time.Duration
 
+	// PollEvery is for nodes that share the Store: how often it is asked for mail that
+	// other nodes have put into it, in one question for all recipients who have a stream
+	// here; some 250 ms are usual, and see Keeper.Wake. With it, a packet's row is looked
+	// for before an action is run about it: one that has gone was settled on another
+	// node. It needs a Store of the caller's, and PersistAfter 0.
+	// Default: 0, no other node uses the Store.
+	PollEvery time.Duration
+
 	// AckWait is how long the Keeper waits for a receipt before it looks after
 	// the stream. Default: 30 s.
 	AckWait time.Duration
@@ -162,6 +170,9 @@ func (c *Config) withDefaults() (persist bool, err error) {
 	if persist && c.PersistAfter >= cmp.Or(c.AckWait, DefaultAckWait) {
 		return false, fmt.Errorf("%w: PersistAfter %v is not below AckWait", errConfig, c.PersistAfter)
 	}
+	if c.PollEvery > 0 && (c.Store == nil || c.PersistAfter != 0) {
+		return false, fmt.Errorf("%w: PollEvery needs a Store and PersistAfter 0", errConfig)
+	}
 	if c.Store == nil {
 		c.Store = actions.NewMemStore(nil)
 	}
@@ -208,7 +219,7 @@ func (c *Config) checkRanges() error {
 		value time.Duration
 	}{
 		{"AckWait", c.AckWait}, {"ProbeWait", c.ProbeWait}, {"Retention", c.Retention},
-		{"RetryWait", c.RetryWait}, {"ActionTimeout", c.ActionTimeout}, {"WriteTimeout", c.WriteTimeout},
+		{"RetryWait", c.RetryWait}, {"PollEvery", c.PollEvery}, {"ActionTimeout", c.ActionTimeout}, {"WriteTimeout", c.WriteTimeout},
 	} {
 		if wait.value < 0 {
 			return fmt.Errorf("%w: %s is negative: %v", errConfig, wait.name, wait.value)

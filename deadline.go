@@ -85,7 +85,7 @@ func (k *Keeper) mustPersist(now time.Time, p cache.Packet) bool {
 // is in doubt is the stream.
 func (k *Keeper) lateOnStream(a *account, now time.Time, p cache.Packet) {
 	if k.config.Redeliver != nil && p.Attempt < actions.HardCap {
-		k.enqueue(a, &Effect{Kind: RunAction, Reason: Redelivered, Action: *k.config.Redeliver, ref: p.Ref()})
+		k.enqueue(a, &Effect{Kind: RunAction, Reason: Redelivered, Action: k.ifStanding(*k.config.Redeliver), ref: p.Ref()})
 		return
 	}
 	k.examine(a, now, p)
@@ -324,6 +324,8 @@ func (k *Keeper) fire(now time.Time, t timer) {
 		a.rows.failed = false
 	case holdTimer:
 		delete(a.holds, t.sender)
+	case newsTimer:
+		k.askForNews(a, t)
 	}
 	k.place(a, now)
 }

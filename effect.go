@@ -25,11 +25,12 @@ const (
 	StoreRows                     // put Rows into the store
 	DeleteRows                    // delete Identities from the store
 	ListRows                      // list the recipient's rows after the number After, at most Limit
+	ReadNews                      // ask the store what is new for Recipients after the mark Since, at most Limit
 )
 
 // String returns the kind in a word.
 func (kind EffectKind) String() string {
-	return [...]string{"write", "probe", "end", "act", "store", "delete", "list", "?"}[min(kind, 7)]
+	return [...]string{"write", "probe", "end", "act", "store", "delete", "list", "read news", "?"}[min(kind, 8)]
 }
 
 // An Effect is one thing that the Keeper wants done. What is done to the streams of
@@ -48,6 +49,8 @@ type Effect struct {
 	Identities []cache.Identity
 	After      uint64 // the number of a row
 	Limit      int
+	Recipients []string // of ReadNews, which has no Recipient
+	Since      string
 	Reason     Reason // why a stream is ended, or an action run
 
 	ref    cache.Ref
@@ -84,6 +87,8 @@ func (e *Effect) String() string {
 		}
 	case ListRows:
 		text += fmt.Sprintf(" after %d limit %d", e.After, e.Limit)
+	case ReadNews:
+		text += fmt.Sprintf(" for %q since %q limit %d", e.Recipients, e.Since, e.Limit)
 	}
 	return text
 }
@@ -93,7 +98,8 @@ type Result struct {
 	Err     error
 	Outcome actions.Outcome // of RunAction
 	Errs    []error         // of StoreRows: nil, or one for each row
-	Rows    []actions.Row   // of ListRows
+	Rows    []actions.Row   // of ListRows and ReadNews
+	Mark    string          // of ReadNews
 }
 
 // enqueue adds an effect to those of the account.
@@ -205,6 +211,7 @@ func (a *account) head(l lane) *Effect {
 // Begin of a WriteStanza or ProbeStream and its Finish nothing else may be
 // written to the stream.
 func (k *Keeper) Begin(now time.Time, e *Effect) bool {
+	wanted := e.Kind != ReadNews || k.beginNews(now, e) // which looks at all accounts
 	a := k.enter(e.Recipient)
 	defer k.leave(a)
 	l := e.Kind.lane()
@@ -228,7 +235,7 @@ func (k *Keeper) Begin(now time.Time, e *Effect) bool {
 	case ListRows:
 		ok = k.beginList(a, e)
 	default:
-		ok = true
+		ok = wanted
 	}
 	if !ok {
 		k.over(a, e)
@@ -240,6 +247,9 @@ func (k *Keeper) Begin(now time.Time, e *Effect) bool {
 
 // Finish is the event that an effect was carried out.
 func (k *Keeper) Finish(now time.Time, e *Effect, r Result) {
+	if e.Kind == ReadNews {
+		k.finishNews(now, e, r)
+	}
 	a := k.enter(e.Recipient)
 	defer k.leave(a)
 	switch e.Kind {

@@ -43,6 +43,7 @@ type Keeper struct {
 	counts   counters
 	sleeping atomic.Int64 // until when Run sleeps, in Unix nanoseconds
 	stuck    stuck
+	news     poll
 }
 
 const shardCount = 64
@@ -75,11 +76,11 @@ func New(config Config) (*Keeper, error) {
 		lasting: actions.Lasting(config.Store),
 		resend:  resend,
 		persist: persist,
-		chain:   actions.Chain(config.Actions...),
-		last:    config.Actions[len(config.Actions)-1],
 		keepers: actions.Chain(config.Actions[:max(1, len(config.Actions)-1)]...),
 		cache:   cache.New(&options),
 	}
+	k.chain = k.ifStanding(actions.Chain(config.Actions...))
+	k.last = k.ifStanding(config.Actions[len(config.Actions)-1])
 	k.ready.wake = make(chan struct{}, 1)
 	k.timers.wake = make(chan struct{}, 1)
 	for i := range k.shards {

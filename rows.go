@@ -12,6 +12,25 @@ import (
 	"github.com/untilack/untilack/cache"
 )
 
+// takeRow takes a packet that stands in the store into memory, unless it is there or is
+// left where it is.
+func (k *Keeper) takeRow(a *account, now time.Time, p cache.Packet) {
+	if a.deleting[p.Identity()] > 0 || k.sleeps(a, p) {
+		return
+	}
+	p.Marks |= cache.Stored | cache.Restored
+	ref, err := k.cache.Restore(now, p, 0)
+	switch {
+	case err == nil && k.isShelved(a, ref):
+		k.cache.Drop(now, ref)
+	case err == nil:
+		a.restored = append(a.restored, ref)
+		a.push(item{ref: ref, received: p.Received})
+	case errors.Is(err, cache.ErrFinished):
+		k.withdraw(a, p) // it was settled while the rows were read
+	}
+}
+
 // isShelved reports whether a packet that was read from the store is one whose copy
 // on a live stream was read: its row is to wait for the next stream.
 func (k *Keeper) isShelved(a *account, ref cache.Ref) bool {
@@ -139,24 +158,7 @@ func (k *Keeper) finishList(a *account, now time.Time, e *Effect, r Result) {
 		return
 	}
 	for _, stored := range r.Rows {
-		p := stored.Packet
-		if a.deleting[p.Identity()] > 0 {
-			continue
-		}
-		if k.sleeps(a, p) {
-			continue
-		}
-		p.Marks |= cache.Stored | cache.Restored
-		ref, err := k.cache.Restore(now, p, 0)
-		switch {
-		case err == nil && k.isShelved(a, ref):
-			k.cache.Drop(now, ref)
-		case err == nil:
-			a.restored = append(a.restored, ref)
-			a.push(item{ref: ref, received: p.Received})
-		case errors.Is(err, cache.ErrFinished):
-			k.withdraw(a, p) // it was settled while the rows were read
-		}
+		k.takeRow(a, now, stored.Packet)
 	}
 	lastRow := r.Rows[len(r.Rows)-1]
 	a.rows.after, a.rows.horizon = lastRow.Number, lastRow.Packet.Received

@@ -144,6 +144,8 @@ func (k *Keeper) call(ctx context.Context, e *Effect) (r Result) {
 		r.Err = k.config.Store.Delete(ctx, e.Identities...)
 	case ListRows:
 		r.Rows, r.Err = k.config.Store.List(ctx, e.Recipient, e.After, e.Limit)
+	case ReadNews:
+		r.Rows, r.Mark, r.Err = k.config.Store.News(ctx, e.Recipients, e.Since, e.Limit)
 	case EndStream:
 		if e.Stream.session != nil {
 			r.Err = e.Stream.session.conn.End(ctx, e.Reason)

@@ -111,6 +111,7 @@ func (k *Keeper) open(now time.Time, address string, o *StreamOptions, session *
 		o = &StreamOptions{}
 	}
 	a := k.enter(bound.bare)
+	defer k.startPolling(now)
 	defer k.leave(a)
 	s := &Stream{id: k.streamID.Add(1), address: bound, keeper: k, account: a, session: session, away: o.Away, priority: o.Priority}
 	if old := a.on(bound.resource); old != nil {

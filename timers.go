@@ -27,6 +27,7 @@ const (
 	rowsTimer                    // a failed read of the store is tried again
 	holdTimer                    // actions are tried again
 	deleteTimer                  // rows that were not deleted are tried again
+	newsTimer                    // the store is asked what is new
 )
 
 type timer struct {
@@ -37,6 +38,7 @@ type timer struct {
 	probe   string
 	sender  string    // of a hold
 	since   time.Time // when the probe was sent
+	number  uint64    // of a newsTimer
 	seq     uint64
 }
 

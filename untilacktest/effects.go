@@ -164,6 +164,8 @@ func (n *Node) callNow(e *untilack.Effect) (r untilack.Result) {
 		r.Err = store.Delete(ctx, e.Identities...)
 	case untilack.ListRows:
 		r.Rows, r.Err = store.List(ctx, e.Recipient, e.After, e.Limit)
+	case untilack.ReadNews:
+		r.Rows, r.Mark, r.Err = store.News(ctx, e.Recipients, e.Since, e.Limit)
 	default:
 		n.world.fatal("untilacktest: nobody knows how to %s", e.Kind)
 	}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/untilack/untilack"
 	"github.com/untilack/untilack/actions"
@@ -57,9 +58,9 @@ func (n *Node) letGo(m *Message) {
 
 // hand gives a message to those streams that may have it, or to the Keeper.
 func (n *Node) hand(m *Message) {
-	to := m.account.best()
+	to := n.best(m.account)
 	if m.resource != "" {
-		if there := m.account.on(m.resource); there != nil {
+		if there := n.on(m.account, m.resource); there != nil {
 			to = there
 		} else if !m.chat() || m.pinned() {
 			m.free = true
@@ -80,6 +81,25 @@ func (n *Node) hand(m *Message) {
 		n.offer(to, m)
 		n.toOthers(to, m)
 	}
+}
+
+// best returns the connection that messages to the bare address go to, as far as the node
+// knows.
+func (n *Node) best(a *account) *connection {
+	best := a.best()
+	if best == nil || !n.world.options.Apart || best.node == n {
+		return best
+	}
+	own := account{open: slices.DeleteFunc(slices.Clone(a.open), func(c *connection) bool { return c.node != n })}
+	return own.best()
+}
+
+// on returns the connection of a resource, as far as the node knows.
+func (n *Node) on(a *account, resource string) *connection {
+	if there := a.on(resource); there == nil || !n.world.options.Apart || there.node == n {
+		return there
+	}
+	return nil
 }
 
 // toOthers sends what is for the bare address to the account's other clients too.

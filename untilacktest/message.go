@@ -6,6 +6,7 @@ package untilacktest
 
 import (
 	"fmt"
+	"hash/fnv"
 	"html"
 	"strings"
 	"time"
@@ -126,7 +127,24 @@ func (w *World) route(m *Message) {
 		w.live.route(m)
 		return
 	}
+	if w.options.Apart {
+		w.nodeFor(m.from).take(m)
+		return
+	}
 	w.nodeOf(m.account).take(m)
+}
+
+// nodeFor returns the node to which a sender's messages come, or another that is up.
+func (w *World) nodeFor(sender string) *Node {
+	sum := fnv.New32a()
+	sum.Write([]byte(cache.Bare(sender)))
+	first := int(sum.Sum32() % uint32(len(w.nodes)))
+	for i := range w.nodes {
+		if n := w.nodes[(first+i)%len(w.nodes)]; n.up {
+			return n
+		}
+	}
+	return w.nodes[first]
 }
 
 // nodeOf returns the node where an account is online, or else one that is up. In a

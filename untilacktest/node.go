@@ -145,6 +145,16 @@ func (n *Node) mayLose(m *Message, stored bool) bool {
 	return !n.world.store.lasting || m.neverStored() || m.hurt || !storeFirst && !stored || !m.placed
 }
 
+// Wakes has the node ask the store what is new, as if the database had told it to; see
+// untilack.Keeper.Wake.
+func (n *Node) Wakes() {
+	if n.up {
+		n.world.note(n.name, "is woken", "")
+		n.keeper.Wake(n.now())
+		n.settle(nil)
+	}
+}
+
 // ClockJumps sets the node's clock forward, or back.
 func (n *Node) ClockJumps(d time.Duration) {
 	n.world.note(n.name, "has its clock set", d.String())
@@ -315,7 +325,7 @@ func (n *Node) patience(of *account) {
 		switch {
 		case of != nil && of != m.account:
 			n.later = append(n.later, m)
-		case n.now().Sub(m.received) > n.actionTimeout() && m.account.best() == nil:
+		case n.now().Sub(m.received) > n.actionTimeout() && n.best(m.account) == nil:
 			n.world.saw(m, n.name, "loses patience with it")
 			m.free = true
 			n.letGo(m)

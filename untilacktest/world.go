@@ -49,6 +49,11 @@ type Options struct {
 	// Nodes is the number of servers. Default: 1.
 	Nodes int
 
+	// Apart says that the nodes do not route to one another. Each sender's messages come
+	// to one node; if the recipient is at another they are stored, where that one finds
+	// them if Config.PollEvery is set. Default: they come to the recipient's node.
+	Apart bool
+
 	// Seed decides all that is left to chance. The same seed gives the same events,
 	// to the byte. Default: 0.
 	Seed uint64
@@ -276,7 +281,9 @@ func (w *World) account(bare string) *account {
 	}
 	a := &account{bare: bare, blocked: make(map[string]bool)}
 	w.accounts[bare] = a
-	w.owners = append(w.owners, a)
+	if bare != "" { // in whose name a Keeper asks what is new
+		w.owners = append(w.owners, a)
+	}
 	return a
 }
 

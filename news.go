@@ -1,0 +1,229 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package untilack
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/untilack/untilack/actions"
+	"github.com/untilack/untilack/cache"
+)
+
+// nobody is the account in whose name the store is asked what is new: for all recipients
+// who have a stream here.
+const nobody = ""
+
+// maxNews is how many rows one question brings at most.
+const maxNews = 256
+
+// A poll asks the store now and then what other nodes have put into it, as long as there
+// is a stream.
+type poll struct {
+	sync.Mutex
+	running  bool   // whether a timer is set, or a question under way
+	asking   bool   // whether a question is queued or under way
+	woken    bool   // whether another was asked for meanwhile
+	mark     string // up to which all is known
+	timer    uint64 // the number of the timer that counts
+	failures int
+}
+
+// Wake is the event that another node has put something into the shared store: it is
+// asked at once, and not only when Config.PollEvery is over. A host calls it when the
+// database, or another node, tells it so.
+func (k *Keeper) Wake(now time.Time) {
+	k.news.Lock()
+	defer k.news.Unlock()
+	switch {
+	case !k.news.running:
+	case k.news.asking:
+		k.news.woken = true
+	default:
+		k.askAt(now)
+	}
+}
+
+// startPolling is called when there is a stream.
+func (k *Keeper) startPolling(now time.Time) {
+	if k.config.PollEvery == 0 {
+		return
+	}
+	k.news.Lock()
+	defer k.news.Unlock()
+	if !k.news.running {
+		k.news.running, k.news.mark = true, ""
+		k.askAt(now)
+	}
+}
+
+// askAt has the store asked at some time, and not at the one that was set before.
+func (k *Keeper) askAt(at time.Time) {
+	k.news.timer++
+	k.timers.add(timer{at: at, account: nobody, kind: newsTimer, number: k.news.timer})
+}
+
+// askForNews has the store asked, when a timer says so.
+func (k *Keeper) askForNews(a *account, t timer) {
+	k.news.Lock()
+	defer k.news.Unlock()
+	if t.number == k.news.timer && !k.news.asking {
+		k.news.asking = true
+		k.enqueue(a, &Effect{Kind: ReadNews, Limit: maxNews})
+	}
+}
+
+// beginNews sets for whom the store is asked, and since when. It reports false, and ends
+// the polling, if nobody has a stream.
+func (k *Keeper) beginNews(now time.Time, e *Effect) bool {
+	e.Recipients = k.present()
+	k.news.Lock()
+	e.Since = k.news.mark
+	if len(e.Recipients) > 0 {
+		k.news.Unlock()
+		return true
+	}
+	k.news.asking, k.news.woken, k.news.running = false, false, false
+	k.news.Unlock()
+	if len(k.present()) > 0 { // a stream has opened, and relied on us
+		k.startPolling(now)
+	}
+	return false
+}
+
+// present returns the recipients who have a stream, in order.
+func (k *Keeper) present() (recipients []string) {
+	for i := range k.shards {
+		sh := &k.shards[i]
+		sh.Lock()
+		for bare, a := range sh.accounts {
+			if len(a.streams) > 0 {
+				recipients = append(recipients, bare)
+			}
+		}
+		sh.Unlock()
+	}
+	slices.Sort(recipients)
+	return recipients
+}
+
+// finishNews hands what is new over to its recipients, and sets when to ask again.
+func (k *Keeper) finishNews(now time.Time, e *Effect, r Result) {
+	k.news.Lock()
+	k.news.asking = false
+	wait := k.config.PollEvery
+	switch {
+	case errors.Is(r.Err, actions.ErrMark): // the store is another one, or was set back
+		k.news.mark, wait = "", 0
+	case r.Err != nil:
+		wait = max(wait, k.retryWait(&k.news.failures))
+	default:
+		k.news.mark, k.news.failures = r.Mark, 0
+		if len(r.Rows) == e.Limit {
+			wait = 0
+		}
+	}
+	if k.news.woken {
+		k.news.woken, wait = false, 0
+	}
+	k.askAt(now.Add(wait))
+	k.news.Unlock()
+	if r.Err != nil {
+		k.counts[StoreFailed].Add(1)
+		k.config.Logger.Warn("untilack: store failed", "doing", "news", "error", r.Err)
+		return
+	}
+	k.tellNews(now, e, r.Rows)
+}
+
+func (k *Keeper) tellNews(now time.Time, e *Effect, rows []actions.Row) {
+	if e.Since == "" { // of what was put before the mark, some may not have been read
+		for _, recipient := range e.Recipients {
+			a := k.enter(recipient)
+			a.reread()
+			k.place(a, now)
+			k.leave(a)
+		}
+		return
+	}
+	slices.SortStableFunc(rows, func(x, y actions.Row) int {
+		return cmp.Compare(x.Packet.Key.To, y.Packet.Key.To)
+	})
+	for len(rows) > 0 {
+		recipient := rows[0].Packet.Key.To
+		end := slices.IndexFunc(rows, func(r actions.Row) bool { return r.Packet.Key.To != recipient })
+		if end < 0 {
+			end = len(rows)
+		}
+		a := k.enter(recipient)
+		k.takeNews(a, now, rows[:end])
+		k.place(a, now)
+		k.leave(a)
+		rows = rows[end:]
+	}
+}
+
+// takeNews takes up what is new for one recipient. Custody is another node's, or our own.
+func (k *Keeper) takeNews(a *account, now time.Time, rows []actions.Row) {
+	if a.best() == nil {
+		return // all is read when there is a stream for it
+	}
+	for _, stored := range rows {
+		switch {
+		case stored.Custody:
+		case !a.rows.more && !a.rows.reading && !a.rows.failed:
+			k.takeRow(a, now, stored.Packet)
+			a.rows.after = max(a.rows.after, stored.Number)
+		case stored.Number > a.rows.after:
+			a.readOn() // behind those that are being read
+		default:
+			a.reread() // it was passed over, as custody
+		}
+	}
+}
+
+// errElsewhere is what standing answers about a packet whose row has gone.
+var errElsewhere = errors.New("untilack: settled elsewhere")
+
+// standing is an action that is not run about a packet whose row has gone: a receipt for
+// it came to another node.
+type standing struct {
+	actions.Action
+	store actions.Store
+}
+
+// Act looks for the row, if there was one, and runs the action if it stands.
+func (s standing) Act(ctx context.Context, p cache.Packet) (actions.Outcome, error) {
+	if p.Marks.Has(cache.Stored) {
+		stands, err := s.store.Stands(ctx, p.Identity())
+		if err != nil {
+			return actions.Pass, err
+		}
+		if len(stands) == 1 && !stands[0] {
+			return actions.Pass, errElsewhere
+		}
+	}
+	return s.Action.Act(ctx, p)
+}
+
+// ifStanding returns an action as it is to be run about packets that may have been settled
+// on another node.
+func (k *Keeper) ifStanding(action actions.Action) actions.Action {
+	if k.config.PollEvery == 0 {
+		return action
+	}
+	return standing{action, k.config.Store}
+}
+
+// elsewhere ends a packet that was settled on another node.
+func (k *Keeper) elsewhere(a *account, now time.Time, e *Effect) {
+	k.cache.Drop(now, e.ref)
+	a.forget(e.ref)
+	k.notePacket(a, now, Elsewhere, nil, e.Packet.Key)
+}
