@@ -190,6 +190,10 @@ func (a *author) setup(seed uint64) Setup {
 	if a.one(3) {
 		s.FlakyActions = pick(a, 2, 4)
 	}
+	if seed%8 == 4 {
+		s.Nodes, s.Apart, s.PollEvery = 2+a.chance.IntN(2), a.one(2), pick(a, 10*time.Second, time.Minute)
+		s.PersistAfter, s.Volatile = 0, false
+	}
 	return s
 }
 
@@ -238,6 +242,9 @@ func (a *author) step() Step {
 func (a *author) does(who, does, with string) Step { return Step{a.now, who, does, with} }
 
 func (a *author) login(client string) Step {
+	if a.nodes > 1 && !a.one(3) {
+		return a.does(client, "logs in at", a.node())
+	}
 	switch a.chance.IntN(8) {
 	case 0:
 		return a.does(client, "logs in away", "")
@@ -348,8 +355,13 @@ func (a *author) storeTrouble() Step {
 	}
 }
 
+func (a *author) node() string { return fmt.Sprint("node", 1+a.chance.IntN(a.nodes)) }
+
 func (a *author) nodeTrouble() Step {
-	node := fmt.Sprint("node", 1+a.chance.IntN(a.nodes))
+	node := a.node()
+	if a.nodes > 1 && a.one(2) {
+		return a.does(node, "is woken", "")
+	}
 	switch a.chance.IntN(6) {
 	case 0, 1:
 		a.soon(5*time.Second, node, "restarts")

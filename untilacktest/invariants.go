@@ -144,8 +144,12 @@ func (m *Message) waitingName() waitingName { return waitingName{m.from, m.id, l
 
 // waiting returns what waits in the memory of the nodes for an account.
 func (w *World) waiting(a *account) map[waitingName]*untilack.Waiting {
+	return waitingAt(a, w.nodes...)
+}
+
+func waitingAt(a *account, nodes ...*Node) map[waitingName]*untilack.Waiting {
 	all := make(map[waitingName]*untilack.Waiting)
-	for _, n := range w.nodes {
+	for _, n := range nodes {
 		if !n.up {
 			continue
 		}
@@ -228,7 +232,7 @@ func (w *World) checkStamps(to *connection, m *Message, stamps []string) {
 		w.breach("same message", m, "a copy has %d delay stamps", n)
 	case n == 1 && m.again == 0 && !w.turned && stamps[0] != m.stamped(0) && stamps[0] != m.stamped(time.Millisecond):
 		w.breach("same message", m, "a copy is stamped %s, and was received first at %s", stamps[0], m.stamped(0))
-	case n == 0 && m.written > 0 && m.again == 0 && !m.hurt:
+	case n == 0 && m.written > 0 && m.again == 0 && !m.hurt && (len(w.nodes) == 1 || m.admittedBy != to.node): // another may have been first
 		w.breach("same message", m, "a further copy has no delay stamp")
 	case n == 1 && m.written == 0 && !m.mail && !limited && !m.account.worn && m.again == 0 && !m.reused && m.admittedBy == to.node:
 		w.breach("tracking never stops delivery", m, "the first delivery is stamped")
@@ -333,6 +337,9 @@ func (w *World) checkOrder(to *connection, m *Message) {
 	}
 	var older []*Message
 	for _, other := range a.unread {
+		if other.admittedBy != nil && other.admittedBy != to.node {
+			continue // nodes keep no order between them
+		}
 		if other.number < m.number && other.from == m.from && other.resource == "" && other.again == 0 && other.inFlight(to) {
 			w.breach("order", m, "it overtakes %s, which is in flight on an older connection", other)
 			return
@@ -347,7 +354,7 @@ func (w *World) checkOrder(to *connection, m *Message) {
 	if len(older) == 0 {
 		return
 	}
-	waiting := w.waiting(a)
+	waiting := waitingAt(a, to.node)
 	stands := w.store.stands(older)
 	for _, other := range older {
 		p := waiting[other.waitingName()]
@@ -355,7 +362,7 @@ func (w *World) checkOrder(to *connection, m *Message) {
 		case p != nil && p.State == untilack.InBacklog:
 			w.breach("order", m, "it overtakes %s, which waits for its turn", other)
 		case m.away && other.written > 0: // that was on a live stream when this was stored
-		case p == nil && stands[other] && !w.inHand(other):
+		case p == nil && stands[other] && !w.inHand(other) && len(w.nodes) == 1: // or another node has it
 			w.breach("order", m, "it overtakes %s, which is in the store", other)
 		}
 	}

@@ -36,6 +36,8 @@ type Setup struct {
 	AckWait          time.Duration
 	Window           int
 	Nodes            int
+	PollEvery        time.Duration
+	Apart            bool
 	Volatile         bool
 	Unruly           bool
 	ToAll            bool
@@ -106,7 +108,8 @@ func (s *Script) addStep(row []string) error {
 
 // options returns the World of a setup.
 func (s Setup) options() *Options {
-	o := &Options{Seed: s.Seed, Nodes: s.Nodes, Volatile: s.Volatile, Unruly: s.Unruly, ToAll: s.ToAll}
+	o := &Options{Seed: s.Seed, Nodes: s.Nodes, Volatile: s.Volatile, Unruly: s.Unruly, ToAll: s.ToAll, Apart: s.Apart}
+	o.Config.PollEvery = s.PollEvery
 	o.Config.PersistAfter, o.Config.AckWait, o.Config.Window = s.PersistAfter, s.AckWait, s.Window
 	if s.Capable {
 		o.Config.Capable = func(string) bool { return true }
@@ -180,6 +183,7 @@ var verbs = map[string]func(w *World, who, with string) error{
 	"crashes":           nodeDoes(func(n *Node, _ time.Duration) { n.Crashes() }),
 	"restarts":          nodeDoes(func(n *Node, _ time.Duration) { n.Restarts() }),
 	"has its clock set": nodeDoes((*Node).ClockJumps),
+	"is woken":          nodeDoes(func(n *Node, _ time.Duration) { n.Wakes() }),
 }
 
 func clientDoes(do func(*Client)) func(*World, string, string) error {
