@@ -66,6 +66,11 @@ type Config struct {
 	AckWait   time.Duration `json:"ack_wait_ns"`
 	ProbeWait time.Duration `json:"probe_wait_ns"`
 
+	// Store is where the cache keeps what has to last: what stores.Open takes, or
+	// "" for memory. PersistAfter is that of untilack.Config.
+	Store        string        `json:"store,omitempty"`
+	PersistAfter time.Duration `json:"persist_after_ns"`
+
 	// Quiet is how long nothing must have happened, with all messages sent and
 	// the recipient back, before what has not arrived counts as lost.
 	Quiet time.Duration `json:"quiet_ns"`
@@ -119,6 +124,10 @@ func (c Config) validate() error {
 		return fmt.Errorf("-rate must be positive")
 	case c.Outage <= 0 || c.AckWait <= 0 || c.ProbeWait <= 0 || c.Quiet <= 0:
 		return fmt.Errorf("durations must be positive")
+	case c.PersistAfter != 0 && c.Store == "":
+		return fmt.Errorf("-persist-after means nothing without -store")
+	case c.PersistAfter >= c.AckWait:
+		return fmt.Errorf("-persist-after must be below -ack-wait")
 	}
 	return nil
 }

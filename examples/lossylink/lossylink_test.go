@@ -7,11 +7,13 @@ package main
 import (
 	"flag"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/untilack/untilack/examples/internal/relay"
+	"github.com/untilack/untilack/examples/internal/stores"
 	"go.uber.org/goleak"
 )
 
@@ -85,12 +87,40 @@ func TestWith(t *testing.T) {
 		t.Run(ackWait.String(), func(t *testing.T) {
 			each(t, func(t *testing.T, c Config) {
 				c.AckWait = ackWait
-				kept, err := newKept(c)
+				kept, err := newKept(c, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
 				check(t, c, kept)
 			})
+		})
+	}
+}
+
+// TestStore checks the same on a database, written first or after a while. Every message
+// is settled at the end, so nothing may be left in it.
+func TestStore(t *testing.T) {
+	for _, persistAfter := range []time.Duration{0, 20 * time.Millisecond} {
+		t.Run(persistAfter.String(), func(t *testing.T) {
+			t.Parallel()
+			c := quick()
+			c.Runs, c.PersistAfter = With, persistAfter
+			c.Store = filepath.Join(t.TempDir(), "mail.db")
+			report, err := Run(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if failures := report.Failures(); failures != nil {
+				t.Error(failures)
+			}
+			store, err := stores.Open(t.Context(), c.Store)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer store.Close()
+			if left, err := store.Total(t.Context()); err != nil || left.Messages != 0 {
+				t.Errorf("left in the store: %+v, %v", left, err)
+			}
 		})
 	}
 }

@@ -13,6 +13,13 @@
 // ends with a table that compares the two. Neither client knows of the cache:
 // both speak XEP-0184, Message Delivery Receipts, as most clients do.
 //
+// What waits is kept in memory, or with -store in a database:
+//
+//	go run ./examples/lossylink -store mail.db
+//	go run ./examples/lossylink -store postgres://user@localhost/mail -persist-after 200ms
+//
+// What an earlier run has left in it is delivered as well, and counted as unknown.
+//
 // The exit status is 0 if all went as it should; 1 if with the cache a message
 // was lost or altered, a receipt was forged, or a message came again although its
 // receipt had reached the relay; 2 for wrong flags, or if without the cache
@@ -99,6 +106,8 @@ func parse(arguments []string, stderr io.Writer) (Config, options, error) {
 	flags.Uint64Var(&c.Seed, "seed", c.Seed, "what the moments of flapping and the ids depend on")
 	flags.DurationVar(&c.AckWait, "ack-wait", c.AckWait, "how long the cache waits for a receipt before it asks whether the client is there")
 	flags.DurationVar(&c.ProbeWait, "probe-wait", c.ProbeWait, "how long it waits for that answer")
+	flags.StringVar(&c.Store, "store", c.Store, "where the cache keeps what has to last: a file of SQLite, or postgres://...; empty: in memory")
+	flags.DurationVar(&c.PersistAfter, "persist-after", c.PersistAfter, "how long a message may wait in memory alone before it is also written to -store; 0: it is written there first, below 0: never")
 	flags.DurationVar(&c.Quiet, "quiet", c.Quiet, "how long nothing must happen before the rest counts as lost")
 	flags.BoolVar(&o.json, "json", false, "write the result as JSON, and the progress to standard error")
 	flags.BoolVar(&o.verbose, "verbose", false, "log what happens to standard error")

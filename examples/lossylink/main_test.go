@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestConclude(t *testing.T) {
@@ -67,14 +68,14 @@ func TestTable(t *testing.T) {
 func TestParse(t *testing.T) {
 	for _, arguments := range []string{
 		"-fault meteor", "-resource none", "-transport pigeon", "-to whom", "-runs never", "-messages 1",
-		"-rate 0", "-outage 0s", "-unknown", "more",
+		"-rate 0", "-outage 0s", "-unknown", "more", "-persist-after 1s", "-store mail.db -persist-after 2s",
 	} {
 		if _, _, err := parse(strings.Fields(arguments), io.Discard); err == nil {
 			t.Errorf("%s: no error", arguments)
 		}
 	}
-	config, options, err := parse(strings.Fields("-fault flap -json -seed 7"), io.Discard)
-	if err != nil || config.Fault != Flap || config.Seed != 7 || !options.json {
+	config, options, err := parse(strings.Fields("-fault flap -json -seed 7 -store mail.db -persist-after -1s"), io.Discard)
+	if err != nil || config.Fault != Flap || config.Seed != 7 || !options.json || config.Store != "mail.db" || config.PersistAfter != -time.Second {
 		t.Errorf("got %+v, %+v, %v", config, options, err)
 	}
 }

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/untilack/untilack"
+	"github.com/untilack/untilack/actions"
 	"github.com/untilack/untilack/examples/internal/relay"
+	"github.com/untilack/untilack/examples/internal/stores"
 	"github.com/untilack/untilack/examples/internal/wire"
 	"mellium.im/xmpp/jid"
 )
@@ -31,24 +33,40 @@ func Run(ctx context.Context, config Config) (Report, error) {
 		}
 	}
 	if config.Runs != Without {
-		kept, err := newKept(config)
-		if err != nil {
-			return report, err
-		}
-		if report.With, err = runOnce(ctx, config, With, kept); err != nil {
+		if report.With, err = runWith(ctx, config); err != nil {
 			return report, fmt.Errorf("with untilack: %w", err)
 		}
 	}
 	return report, nil
 }
 
-// newKept makes the delivery through untilack's cache.
-func newKept(config Config) (relay.Delivery, error) {
+// runWith makes the run with the cache, on the store that config names.
+func runWith(ctx context.Context, config Config) (*Outcome, error) {
+	var store actions.Store // in memory
+	if config.Store != "" {
+		opened, err := stores.Open(ctx, config.Store)
+		if err != nil {
+			return nil, err
+		}
+		defer opened.Close()
+		store = opened
+	}
+	kept, err := newKept(config, store)
+	if err != nil {
+		return nil, err
+	}
+	return runOnce(ctx, config, With, kept)
+}
+
+// newKept makes the delivery through untilack's cache. A nil store is one in memory.
+func newKept(config Config, store actions.Store) (relay.Delivery, error) {
 	return relay.NewKept(untilack.Config{
-		AckWait:   config.AckWait,
-		ProbeWait: config.ProbeWait,
-		Logger:    config.Log,
-		Seed:      config.Seed,
+		Store:        store,
+		PersistAfter: config.PersistAfter,
+		AckWait:      config.AckWait,
+		ProbeWait:    config.ProbeWait,
+		Logger:       config.Log,
+		Seed:         config.Seed,
 	})
 }
 

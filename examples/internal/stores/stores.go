@@ -1,0 +1,87 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+// Package stores opens the databases of the examples, each by one string.
+package stores
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
+	"github.com/untilack/untilack/actions/sqlstore"
+	_ "modernc.org/sqlite" // registers the driver "sqlite"
+)
+
+// A Store is a store of rows with its database, which Close closes.
+type Store struct {
+	*sqlstore.Store
+	db *sql.DB
+}
+
+// Close closes the database. It is to be called when nobody uses the store any more.
+func (s *Store) Close() error { return s.db.Close() }
+
+var errSource = errors.New("stores: neither a file nor a postgres:// address")
+
+// Open opens the database that source names, and makes its tables if there are none: a
+// PostgreSQL server if source begins with postgres:// or postgresql://, and otherwise a
+// file of SQLite, which is made if there is none. Both keep what is committed through a
+// loss of power.
+func Open(ctx context.Context, source string) (*Store, error) {
+	driver, source, dialect, err := parse(source)
+	if err != nil {
+		return nil, err
+	}
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		return nil, fmt.Errorf("stores: %w", err)
+	}
+	store, err := open(ctx, db, dialect)
+	if err != nil {
+		db.Close()
+		return nil, fmt.Errorf("stores: %s: %w", dialect, err)
+	}
+	return &Store{Store: store, db: db}, nil
+}
+
+func open(ctx context.Context, db *sql.DB, dialect sqlstore.Dialect) (*sqlstore.Store, error) {
+	if err := sqlstore.Migrate(ctx, db, dialect); err != nil {
+		return nil, err
+	}
+	return sqlstore.Open(ctx, db, dialect, nil)
+}
+
+// parse returns what a database is opened by.
+func parse(source string) (driver, name string, dialect sqlstore.Dialect, err error) {
+	scheme, _, isURL := strings.Cut(source, "://")
+	switch {
+	case source == "":
+		return "", "", 0, errSource
+	case !isURL:
+		name, err = fileName(source)
+		return "sqlite", name, sqlstore.SQLite, err
+	case scheme == "postgres" || scheme == "postgresql":
+		return "pgx", source, sqlstore.PostgreSQL, nil
+	}
+	return "", "", 0, fmt.Errorf("%w: %s://", errSource, scheme)
+}
+
+// fileName returns the address of a file with the settings of its database. A commit is
+// on the disk when it returns (synchronous=FULL), readers do not wait for it (WAL), and
+// two processes wait for one another.
+func fileName(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("stores: %w", err)
+	}
+	pragmas := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}}
+	name := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: pragmas.Encode()}
+	return name.String(), nil
+}
