@@ -1,0 +1,151 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package kill
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/untilack/untilack/actions/sqlstore"
+	"github.com/untilack/untilack/internal/integration/postgres"
+)
+
+// server is the PostgreSQL server of all tests, started by the first that needs it.
+var server struct {
+	sync.Once
+	*postgres.Server
+	err     error
+	schemas atomic.Int64
+}
+
+func stopPostgres() {
+	if server.Server != nil {
+		server.Stop()
+	}
+}
+
+// needPostgres starts the server, or skips the test.
+func needPostgres(t testing.TB) *postgres.Server {
+	t.Helper()
+	server.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		server.Server, server.err = postgres.Start(ctx)
+	})
+	if errors.Is(server.err, postgres.ErrMissing) && os.Getenv("UNTILACK_REQUIRE") != "all" {
+		t.Skip(server.err)
+	}
+	if server.err != nil {
+		t.Fatal(server.err)
+	}
+	return server.Server
+}
+
+// newPostgres returns a new database of that server.
+func newPostgres(t testing.TB) job {
+	s := needPostgres(t)
+	schema := fmt.Sprintf("kill%d", server.schemas.Add(1))
+	db, err := sql.Open("pgx", s.DSN("public"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("CREATE SCHEMA " + schema); err != nil {
+		t.Fatal(err)
+	}
+	return job{Driver: "pgx", Source: s.DSN(schema), Dialect: sqlstore.PostgreSQL}
+}
+
+// TestPostgresDies kills the database under a relay that lives on, and so does what it
+// has in memory.
+func TestPostgresDies(t *testing.T) {
+	r := newRun(t, newPostgres(t))
+	if err := r.begin(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range *rounds {
+		if err := r.surviveOnce(i); err != nil {
+			t.Fatalf("round %d: %v", i, err)
+		}
+	}
+	if err := r.empty(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d rounds, %s", *rounds, r.ledger)
+}
+
+// surviveOnce kills the database under load, has everybody come back, and waits for what
+// was acknowledged.
+func (r *run) surviveOnce(round int) error {
+	r.scatter(round)
+	stop := r.load()
+	pause(time.Duration(r.random.IntN(200)) * time.Millisecond)
+	fault := killBackend
+	if round%2 == 1 {
+		fault = killServer
+	}
+	err := fault(server.Server, r.random)
+	if err == nil {
+		pause(time.Duration(r.random.IntN(200)) * time.Millisecond)
+	}
+	stop()
+	if err := errors.Join(err, r.logIn()); err != nil {
+		return err
+	}
+	return r.settle()
+}
+
+// killBackend kills one of the processes that serve a client. The server then ends all
+// others, and recovers.
+func killBackend(s *postgres.Server, random *rand.Rand) error {
+	backends, err := children(s.PID(), "[local]")
+	if err != nil || len(backends) == 0 {
+		return err
+	}
+	return syscall.Kill(backends[random.IntN(len(backends))], syscall.SIGKILL)
+}
+
+// killServer kills all processes at once, and starts the server again after a moment.
+func killServer(s *postgres.Server, random *rand.Rand) error {
+	all, err := children(s.PID(), "")
+	if err != nil {
+		return err
+	}
+	s.Kill()
+	for _, pid := range all { // those that were not its children any more
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	pause(time.Duration(random.IntN(100)) * time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return s.Run(ctx)
+}
+
+// children returns the child processes whose title has some text.
+func children(parent int, title string) (pids []int, err error) {
+	list, err := exec.Command("ps", "-o", "pid=,args=", "--ppid", strconv.Itoa(parent)).Output()
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(list)) {
+		number, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if pid, err := strconv.Atoi(number); err == nil && strings.Contains(rest, title) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
+}
