@@ -38,6 +38,7 @@ type run struct {
 	senders    []*sender
 	recipients []*recipient
 	logins     int
+	unordered  bool // whether messages may come in another order
 }
 
 func newRun(t testing.TB, j job) *run {
@@ -156,8 +157,11 @@ func (r *run) settle() error {
 func (r *run) check() error {
 	r.ledger.mu.Lock()
 	defer r.ledger.mu.Unlock()
-	if len(r.ledger.faults) > 0 {
+	switch {
+	case len(r.ledger.faults) > 0:
 		return fmt.Errorf("%q", r.ledger.faults)
+	case len(r.ledger.disorder) > 0 && !r.unordered:
+		return fmt.Errorf("out of order: %q", r.ledger.disorder)
 	}
 	return nil
 }
