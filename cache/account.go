@@ -44,9 +44,7 @@ func (s *shard) accountAt(hash uint64) int {
 	}
 	tag := accountTag(hash)
 	at := home(s.accounts.slots, tag)
-	line := unsafe.Pointer(&s.accounts.slots[at]) // an account takes three lines
-	prefetch.Line(line, 64)
-	prefetch.Line(line, 128)
+	prefetch.Lines(unsafe.Pointer(&s.accounts.slots[at]), 64) // an account takes three lines
 	at = seek(s.accounts.slots, tag, at)
 	for at >= 0 && s.accounts.slots[at].value.hash != uint32(hash) {
 		at = nextAt(s.accounts.slots, tag, at)

@@ -126,10 +126,10 @@ func (c *PacketCache) eachShard(f func(*shard)) {
 func (s *shard) giveUp() {
 	s.accounts.trim()
 	s.names.trim()
+	s.graves.numbers, s.graves.numbered = table[arena.Ref]{}, false
 	if s.arena.Bytes() > 2*s.arena.Used() {
 		s.squeezeAll()
 	}
-	s.graves.numbers, s.graves.numbered = table[arena.Ref]{}, false
 	for i := range s.graves.plots {
 		s.trim(&s.graves.plots[i])
 	}

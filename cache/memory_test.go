@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strconv"
@@ -313,6 +314,64 @@ func TestMemoryIsGivenUp(t *testing.T) {
 	if diff := cmp.Diff(want, f.Stats()); diff != "" {
 		t.Errorf("stats (-want +got):\n%s", diff)
 	}
+}
+
+// What is remembered of a burst must not hold the memory of all of it: it lies here and
+// there between what has gone.
+func TestTombstonesMoveTogether(t *testing.T) {
+	const packets = 50_000
+	f := newFixture(t, &cache.Options{Tombstones: 1000})
+	before := heap()
+	s := newSample(packets)
+	refs := make([]cache.Ref, packets)
+	for i := range refs {
+		refs[i] = f.put(s.packet(i))
+		refs[i].To = strings.Clone(refs[i].To)
+	}
+	peak := heap() - before
+	order := rand.New(rand.NewPCG(1, 1)).Perm(packets)
+	for _, i := range order {
+		f.Drop(f.now, refs[i])
+	}
+	last := refs[order[packets-1]]
+	f.Mark(last, cache.Stored, 0)
+	for range 30 {
+		f.now = f.now.Add(time.Second)
+		seqs(f.Due(f.now))
+	}
+	left := heap() - before
+	t.Logf("%d bytes at the peak, %d left", peak, left)
+	if left > peak/5 {
+		t.Errorf("%d bytes are left of %d", left, peak)
+	}
+	count := 0
+	for i, at := range order {
+		p, waits, ok := f.Remembered(refs[at])
+		if ok != (i >= packets-1000) || waits || ok && p.Key != s.packet(at).Key {
+			t.Fatalf("the last but %d: %+v, waits %v, remembered %v", packets-i-1, p, waits, ok)
+		}
+		if p.Marks.Has(cache.Stored) {
+			count++
+		}
+	}
+	if count != 1 {
+		t.Errorf("%d have the mark of one", count)
+	}
+}
+
+// Of what is remembered, stanzas are no part.
+func TestTombstonesHoldNoLargeStanza(t *testing.T) {
+	f := newFixture(t, nil)
+	large := strings.Repeat("x", 30_000)
+	before := heap()
+	for i := range 1000 {
+		p := packet(strconv.Itoa(i), large)
+		f.Drop(f.now, f.put(p))
+	}
+	if more := heap() - before; more > 2_000_000 {
+		t.Errorf("%d bytes for 1,000 tombstones", more)
+	}
+	runtime.KeepAlive(f)
 }
 
 // What comes and goes leaves nothing behind, however often.

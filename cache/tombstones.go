@@ -149,20 +149,14 @@ func (s *shard) squeeze(e entry, tag uint32) arena.Ref {
 	return stone.place
 }
 
-// squeezeAll moves all tombstones that take more room than they need.
+// squeezeAll moves all tombstones that take more room than they need. There must be no
+// table of their numbers.
 func (s *shard) squeezeAll() {
 	for i := range s.graves.plots {
 		for at := range s.graves.plots[i].graves() {
-			e := s.entry(at.place)
-			if e.flags&bulky == 0 {
-				continue
+			if e := s.entry(at.place); e.flags&bulky != 0 {
+				at.place = s.squeeze(e, at.tag)
 			}
-			place := s.squeeze(e, at.tag)
-			if s.graves.numbered {
-				slots := s.graves.numbers.slots
-				slots[slotOf(slots, numberTag(e.seq), at.place)].value = place
-			}
-			at.place = place
 		}
 	}
 }
@@ -266,8 +260,8 @@ func (s *shard) expectRemove(at *grave) {
 	if at.place != 0 {
 		s.names.expect(at.tag)
 		stone := unsafe.Pointer(s.record(at.place))
-		for line := uintptr(0); line < uintptr(s.arena.Size(at.place)); line += 64 {
-			prefetch.Line(stone, line)
+		for part := uintptr(0); part < uintptr(s.arena.Size(at.place)); part += 256 {
+			prefetch.Lines(stone, part)
 		}
 	}
 }

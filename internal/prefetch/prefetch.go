@@ -15,3 +15,8 @@ import "unsafe"
 //
 //go:noescape
 func Line(p unsafe.Pointer, offset uintptr)
+
+// Lines asks for four lines, the first of them so many bytes after p.
+//
+//go:noescape
+func Lines(p unsafe.Pointer, offset uintptr)

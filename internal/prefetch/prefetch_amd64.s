@@ -10,3 +10,13 @@ TEXT ·Line(SB), NOSPLIT, $0-16
 	MOVQ offset+8(FP), BX
 	PREFETCHT0 (AX)(BX*1)
 	RET
+
+// func Lines(p unsafe.Pointer, offset uintptr)
+TEXT ·Lines(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), AX
+	ADDQ offset+8(FP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	RET

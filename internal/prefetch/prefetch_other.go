@@ -11,3 +11,6 @@ import "unsafe"
 
 // Line does nothing.
 func Line(unsafe.Pointer, uintptr) {}
+
+// Lines does nothing.
+func Lines(unsafe.Pointer, uintptr) {}

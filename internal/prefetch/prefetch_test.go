@@ -16,6 +16,8 @@ func TestAnyAddressWillDo(t *testing.T) {
 	prefetch.Line(unsafe.Pointer(&memory[0]), 8)
 	prefetch.Line(unsafe.Pointer(&memory[0]), 1<<30)
 	prefetch.Line(nil, 0)
+	prefetch.Lines(unsafe.Pointer(&memory[0]), 8)
+	prefetch.Lines(nil, 1<<30)
 	if memory != [2]uint64{1, 2} {
 		t.Error("memory has changed")
 	}

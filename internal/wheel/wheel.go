@@ -85,10 +85,7 @@ func (w *Wheel) Remove(r arena.Ref) bool {
 // timer that comes after it: often that is the next to be removed.
 func (w *Wheel) Expect(t *Timer) {
 	if t.next != 0 {
-		next := unsafe.Pointer(w.timer(t.next))
-		prefetch.Line(next, 0)
-		prefetch.Line(next, 64)
-		prefetch.Line(next, 128)
+		prefetch.Lines(unsafe.Pointer(w.timer(t.next)), 0)
 	}
 	if t.prev != 0 {
 		prefetch.Line(unsafe.Pointer(w.timer(t.prev)), 0)
