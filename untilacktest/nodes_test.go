@@ -86,6 +86,22 @@ func TestMailOfADeadStreamReachesAnotherNode(t *testing.T) {
 	world.EndsWell()
 }
 
+// What one node has on its way is no other's business.
+func TestCustodyIsOfOneNode(t *testing.T) {
+	world := untilacktest.New(t, &untilacktest.Options{Nodes: 2, Config: shared()})
+	tablet := world.Client(juliet + "/tablet").LogsInAt(world.Node(1))
+	phone := world.Client(juliet + "/phone").LogsInAt(world.Node(0))
+	phone.SetsPresence(1)
+	phone.Behaves(untilacktest.Manners{Delay: 3 * time.Second})
+	world.Wait(time.Second)
+	m := world.Send(romeo, juliet, "Good night")
+	world.Wait(2 * time.Second)
+	if phone.Got(m); len(tablet.Inbox()) != 0 {
+		t.Errorf("the tablet has %v", tablet.Inbox())
+	}
+	world.EndsWell()
+}
+
 // A node that crashes loses nothing, and nobody waits for it.
 func TestANodeThatCrashesIsNotMissed(t *testing.T) {
 	world := apart(t, 3)
