@@ -55,6 +55,14 @@ type Config struct {
 	// Default: 0, store first.
 	PersistAfter time.Duration
 
+	// FailClosed has a message refused that the store did not take, where it is to be
+	// written before its first byte: Session.Deliver returns ErrRefused. Otherwise the
+	// message is delivered all the same, kept in memory, and put into the store when that
+	// is back. A store that fails again and again, or takes too long, is left alone but
+	// for one call every RetryWait, so that nobody waits for it.
+	// Default: messages are delivered.
+	FailClosed bool
+
 	// PollEvery is for nodes that share the Store: how often it is asked for mail that
 	// other nodes have put into it, in one question for all recipients who have a stream
 	// here; some 250 ms are usual, and see Keeper.Wake. With it, a packet's row is looked

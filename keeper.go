@@ -44,6 +44,8 @@ type Keeper struct {
 	sleeping atomic.Int64 // until when Run sleeps, in Unix nanoseconds
 	stuck    stuck
 	news     poll
+	breaker  breaker
+	trouble  atomic.Bool // whether the store has failed, and not worked since
 }
 
 const shardCount = 64

@@ -136,7 +136,7 @@ func (k *Keeper) finishNews(now time.Time, e *Effect, r Result) {
 	k.news.Unlock()
 	if r.Err != nil {
 		k.counts[StoreFailed].Add(1)
-		k.config.Logger.Warn("untilack: store failed", "doing", "news", "error", r.Err)
+		k.logStore(r.Err)
 		return
 	}
 	k.tellNews(now, e, r.Rows)

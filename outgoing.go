@@ -27,10 +27,15 @@ const (
 	// Persist: put Admission.Rows into the store, then call Keeper.Persisted and go
 	// by its verdict.
 	Persist
+	// Refuse: nothing is written; the sender is to be told that its message was refused.
+	// It comes with Config.FailClosed alone.
+	Refuse
 )
 
 // String returns the verdict in a word.
-func (v Verdict) String() string { return [...]string{"write", "queue", "persist", "?"}[min(v, 3)] }
+func (v Verdict) String() string {
+	return [...]string{"write", "queue", "persist", "refuse", "?"}[min(v, 4)]
+}
 
 // An Admission is the Keeper's answer to a message.
 type Admission struct {
@@ -220,6 +225,9 @@ func (k *Keeper) Persisted(now time.Time, s *Stream, admission Admission, errs [
 	for i, ref := range admission.older {
 		k.noteRow(a, ref, admission.Rows[i].Packet, errorAt(errs, i))
 	}
+	if err != nil && k.config.FailClosed {
+		return k.refuse(a, now, s, p, admission, err)
+	}
 	if admission.overflow {
 		return k.overflowed(a, now, s, p, admission, err)
 	}
@@ -238,6 +246,23 @@ func (k *Keeper) Persisted(now time.Time, s *Stream, admission Admission, errs [
 	admission.before = p.Marks
 	admission.Verdict = k.route(a, now, s, admission.ref, p, queue)
 	return admission
+}
+
+// refuse ends a packet that the store did not take, before any of it was written. Its row
+// goes, if there may be one.
+func (k *Keeper) refuse(a *account, now time.Time, s *Stream, p cache.Packet, admission Admission, err error) Admission {
+	if waiting, ok := k.cache.Get(admission.ref); ok {
+		k.cache.Drop(now, admission.ref)
+		p.Seq = waiting.Seq
+	}
+	if !refused(err) && !errors.Is(err, ErrStoreDown) {
+		p.Marks |= cache.Stored
+		k.withdraw(a, p)
+	}
+	a.forget(admission.ref)
+	k.notePacket(a, now, Refused, s, p.Key)
+	k.place(a, now)
+	return Admission{Verdict: Refuse, Why: "the store did not take it: " + err.Error()}
 }
 
 // noteRow takes note of what the store said when a row of a packet was put. If the
@@ -275,13 +300,25 @@ func (k *Keeper) stored(a *account, now time.Time, s *Stream, p cache.Packet, er
 	reason := Persisted
 	if err != nil {
 		reason = StoreFailed
-		k.config.Logger.Warn("untilack: store failed", "recipient", a.bare, "error", err)
 	}
+	k.logStore(err)
 	e := Event{Time: now, Reason: reason, Sender: p.Key.From, ID: p.Key.ID, Err: err}
 	if s != nil {
 		e.Resource = s.address.resource
 	}
 	k.note(a, e)
+}
+
+// logStore logs that the store has failed, once, and that it works again.
+func (k *Keeper) logStore(err error) {
+	switch {
+	case isTrouble(err) && k.trouble.CompareAndSwap(false, true):
+		k.config.Logger.Warn("untilack: store failed: what cannot be stored is kept in memory, or refused", "error", err)
+	case err == nil && k.trouble.CompareAndSwap(true, false):
+		k.config.Logger.Info("untilack: store works again")
+	case err != nil:
+		k.config.Logger.Debug("untilack: store failed", "error", err)
+	}
 }
 
 // ErrBusy is returned by the Write of a Conn that can take no more for now. The

@@ -123,7 +123,12 @@ func (k *Keeper) callLimited(ctx context.Context, e *Effect) Result {
 	if e.Kind != EndStream && k.stuck.has(c, k.config.Workers) {
 		return Result{Err: fmt.Errorf("%w: an earlier call has not returned", ErrOverran)}
 	}
-	return k.limited(ctx, c, k.timeLimit(e), func(ctx context.Context) Result { return k.call(ctx, e) })
+	call := func(ctx context.Context) Result { return k.call(ctx, e) }
+	switch e.Kind {
+	case StoreRows, DeleteRows, ListRows, ReadNews:
+		return k.callStore(ctx, c, call)
+	}
+	return k.limited(ctx, c, k.timeLimit(e), call)
 }
 
 func (k *Keeper) timeLimit(e *Effect) time.Duration {

@@ -7,6 +7,7 @@ package untilack
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -65,7 +66,9 @@ func (s *Session) Stream() *Stream { return s.stream }
 
 // Deliver delivers a message to the client: it is admitted, kept as the
 // configuration says, and written, now or in its turn. A nil error means that
-// the message was written or is kept; with any other it was neither.
+// the message was written or is kept; with any other it was neither. ErrRefused is
+// returned, wrapped, if Config.FailClosed says so: its sender is to be told
+// (actions.AppendBounce with the reason Refused).
 //
 // A message that is not kept, and anything that is no message, is written all
 // the same. Deliver does not use stanza after it has returned, unless Conn.Write
@@ -84,8 +87,11 @@ func (s *Session) Deliver(ctx context.Context, stanza []byte) error {
 		admission = s.keeper.Persisted(now, s.stream, admission, errs)
 	}
 	defer s.give()
-	if admission.Verdict == Queue {
+	switch admission.Verdict {
+	case Queue:
 		return nil
+	case Refuse:
+		return fmt.Errorf("%w: %s", ErrRefused, admission.Why)
 	}
 	err := s.write(ctx, now, stanza)
 	if err == nil {
@@ -170,9 +176,7 @@ func (k *Keeper) persistRows(ctx context.Context, admission Admission) []error {
 	if k.stuck.has(c, k.config.Workers) {
 		return failAll(admission.Rows, ErrOverran)
 	}
-	r := k.limited(ctx, c, k.config.ActionTimeout, func(ctx context.Context) Result {
-		return Result{Errs: k.config.Store.Put(ctx, admission.Rows...)}
-	})
+	r := k.putNow(ctx, c, admission.Rows)
 	if r.Err == nil {
 		return r.Errs
 	}

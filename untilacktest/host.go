@@ -179,6 +179,12 @@ func (n *Node) admitted(to *connection, m *Message, a untilack.Admission, calm b
 	}
 	n.keeps(m, a.Kept)
 	m.queued = nil
+	if a.Verdict == untilack.Refuse {
+		m.free = true
+		n.world.saw(m, n.name, "refuses it: "+a.Why)
+		n.settle(m.account)
+		return
+	}
 	if a.Verdict == untilack.Queue {
 		m.queued = to
 		if calm && a.Kept {

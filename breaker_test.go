@@ -1,0 +1,193 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package untilack_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/untilack/untilack"
+	"github.com/untilack/untilack/actions"
+	"github.com/untilack/untilack/actions/actionstest"
+)
+
+// troubled tells a story in which the store is to make trouble.
+func troubled(t *testing.T, config untilack.Config, tell func(w *world, store *actionstest.FaultyStore)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		inner := actions.NewMemStore(nil)
+		store := actionstest.NewFaultyStore(durable{inner})
+		config.Store = store
+		w := newWorld(t, config)
+		w.store = inner
+		tell(w, store)
+		w.stop()
+	})
+}
+
+// One message waits for a store that hangs. Those after it do not, and when the store is
+// back it gets all of them.
+func TestAStoreThatHangsDelaysOneMessage(t *testing.T) {
+	troubled(t, untilack.Config{}, func(w *world, store *actionstest.FaultyStore) {
+		c := w.online(throne, silent)
+		w.pass(time.Second)
+		release := make(chan struct{})
+		store.Set(actionstest.Fault{Wait: release})
+		begun := time.Now()
+		w.sends("m1")
+		if took := time.Since(begun); took < untilack.DefaultActionTimeout {
+			t.Errorf("the first message took %v", took)
+		}
+		for i := range 100 {
+			w.within(0, "a later message", func() { w.sends(fmt.Sprint("later", i)) })
+			w.pass(100 * time.Millisecond)
+		}
+		if got := len(c.messages()); got != 101 {
+			t.Errorf("the client has %d messages", got)
+		}
+		if n := store.Calls(actionstest.Put); n > 5 {
+			t.Errorf("the store was called %d times while it was down", n)
+		}
+		close(release)
+		store.Set()
+		w.pass(untilack.DefaultActionTimeout + 2*untilack.DefaultRetryWait)
+		if stored := len(storedIDs(w.t.Context(), w.store)); stored != 101 {
+			t.Errorf("%d messages are in the store, want all", stored)
+		}
+	})
+}
+
+// A store that fails is called thrice, and then once every RetryWait.
+func TestAStoreThatFailsIsLeftAlone(t *testing.T) {
+	var log bytes.Buffer
+	config := untilack.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	troubled(t, config, func(w *world, store *actionstest.FaultyStore) {
+		c := w.online(throne, silent)
+		w.pass(time.Second)
+		before := store.Calls(actionstest.Put)
+		store.Set(actionstest.Fault{Op: actionstest.Put, Err: errBroken})
+		for i := range 300 {
+			w.sends(fmt.Sprint("m", i))
+			w.pass(10 * time.Millisecond)
+		}
+		if calls := store.Calls(actionstest.Put) - before; calls < 4 || calls > 8 {
+			t.Errorf("the store was called %d times", calls)
+		}
+		if got := len(c.messages()); got != 300 {
+			t.Errorf("the client has %d messages", got)
+		}
+		if n := strings.Count(log.String(), "level=WARN"); n != 1 {
+			t.Errorf("it was warned %d times of it:\n%s", n, log.String())
+		}
+		store.Set()
+		w.pass(2 * untilack.DefaultRetryWait)
+		w.sends("after") // somebody has to find out
+		w.pass(2 * untilack.DefaultRetryWait)
+		if stored := len(storedIDs(w.t.Context(), w.store)); stored != 301 {
+			t.Errorf("%d messages are in the store, want all", stored)
+		}
+		if !strings.Contains(log.String(), "store works again") {
+			t.Errorf("nobody was told that it works again:\n%s", log.String())
+		}
+	})
+}
+
+// That a recipient has no room left is no reason to leave the store alone.
+func TestAQuotaIsNoTrouble(t *testing.T) {
+	troubled(t, untilack.Config{}, func(w *world, store *actionstest.FaultyStore) {
+		w.online(throne, silent)
+		w.pass(time.Second)
+		store.Set(actionstest.Fault{Op: actionstest.Put, Err: actions.ErrQuota})
+		before := store.Calls(actionstest.Put)
+		for i := range 20 {
+			w.sends(fmt.Sprint("m", i))
+		}
+		if calls := store.Calls(actionstest.Put) - before; calls != 20 {
+			t.Errorf("the store was called %d times for 20 messages", calls)
+		}
+	})
+}
+
+// With FailClosed nothing is delivered that the store did not take.
+func TestFailClosed(t *testing.T) {
+	for name, fault := range map[string]actionstest.Fault{
+		"it fails":        {Op: actionstest.Put, Err: errBroken},
+		"it hangs":        {Op: actionstest.Put, Wait: make(chan struct{})},
+		"it has no room":  {Op: actionstest.Put, Err: actions.ErrQuota},
+		"its answer lies": {Op: actionstest.Put, Err: errBroken, Lie: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := untilack.Config{FailClosed: true}
+			if fault.Wait != nil {
+				config.ActionTimeout = time.Second
+			}
+			synctest.Test(t, func(t *testing.T) {
+				inner := actions.NewMemStore(nil)
+				if fault.Wait != nil {
+					bubble := make(chan struct{})
+					defer close(bubble)
+					fault.Wait = bubble
+				}
+				store := actionstest.NewFaultyStore(durable{inner})
+				config.Store = store
+				w := newWorld(t, config)
+				w.store = inner
+				c := w.online(throne, silent)
+				w.pass(time.Second)
+				store.Set(fault)
+				for i := range 10 {
+					if err := w.send(chat(fmt.Sprint("m", i))); !errors.Is(err, untilack.ErrRefused) {
+						t.Errorf("message %d: %v, want ErrRefused", i, err)
+					}
+				}
+				w.waits()
+				if got := c.messages(); len(got) != 0 {
+					t.Errorf("the client has %q", got)
+				}
+				store.Set()
+				w.pass(3 * untilack.DefaultRetryWait)
+				w.send(chat("trial")) // may be refused still
+				w.pass(3 * untilack.DefaultRetryWait)
+				before := len(c.messages())
+				w.sends("at last")
+				if got := c.messages(); len(got) != before+1 {
+					t.Errorf("the client has %q", got)
+				}
+				for _, id := range storedIDs(t.Context(), inner) {
+					if strings.HasPrefix(id, "m") {
+						t.Errorf("%s was refused, and is in the store", id)
+					}
+				}
+				w.stop()
+			})
+		})
+	}
+}
+
+// A caller that gives up says nothing about the store.
+func TestACallerThatGivesUpIsNoTrouble(t *testing.T) {
+	troubled(t, untilack.Config{}, func(w *world, store *actionstest.FaultyStore) {
+		c := w.online(throne, silent)
+		w.pass(time.Second)
+		for i := range 10 {
+			ctx, cancel := context.WithCancel(w.t.Context())
+			cancel()
+			c.session.Deliver(ctx, []byte(chat(fmt.Sprint("m", i))))
+		}
+		w.pass(time.Second)
+		before := store.Calls(actionstest.Put)
+		w.sends("after")
+		if store.Calls(actionstest.Put) == before {
+			t.Error("the store is left alone")
+		}
+	})
+}
