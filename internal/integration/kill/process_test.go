@@ -27,6 +27,7 @@ type job struct {
 	Driver, Source string
 	Dialect        sqlstore.Dialect
 	PersistAfter   time.Duration
+	Log            string // where powercut records what becomes of the files; "": it does not
 }
 
 func TestMain(m *testing.M) {

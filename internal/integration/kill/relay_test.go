@@ -21,21 +21,23 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
 	"github.com/untilack/untilack"
 	"github.com/untilack/untilack/actions/sqlstore"
+	"github.com/untilack/untilack/internal/integration/kill/powercut"
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
 )
 
 const domain = "capulet.example"
 
-// openStore returns a store, with tables in it.
-func openStore(ctx context.Context, j job) (*sqlstore.Store, error) {
+// openStore returns a store, with tables in it, and its database.
+func openStore(ctx context.Context, j job) (*sql.DB, *sqlstore.Store, error) {
 	db, err := sql.Open(j.Driver, j.Source)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := sqlstore.Migrate(ctx, db, j.Dialect); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return sqlstore.Open(ctx, db, j.Dialect, nil)
+	store, err := sqlstore.Open(ctx, db, j.Dialect, nil)
+	return db, store, err
 }
 
 // A relay is the server under test. A client sends its full address in the first line,
@@ -52,7 +54,12 @@ type relay struct {
 // the latest. It writes its address to out.
 func serveRelay(j job, out io.Writer) error {
 	ctx := context.Background()
-	store, err := openStore(ctx, j)
+	if j.Log != "" {
+		if err := powercut.Record(j.Log); err != nil {
+			return err
+		}
+	}
+	_, store, err := openStore(ctx, j)
 	if err != nil {
 		return err
 	}
