@@ -6,6 +6,7 @@ package kill
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -63,12 +64,12 @@ func (m *machine) cut(round int) error {
 	}
 	part := []float64{0, 0.5, 0.9, 1}[round%4]
 	survives := func() bool { return m.random.Float64() < part }
-	disk, log := m.path("disk"), m.path("log")
+	disk, work, log := m.path("disk"), m.path("work"), m.path("log")
 	m.life++
 	if err := powercut.Replay(disk, log, m.path("disk"), survives); err != nil {
 		return err
 	}
-	return m.boot()
+	return errors.Join(os.RemoveAll(disk), os.RemoveAll(work), os.Remove(log), m.boot())
 }
 
 // TestPowerCut takes the power away from a relay whose database syncs each commit.
