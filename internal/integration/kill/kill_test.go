@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	rounds = flag.Int("rounds", 8, "how often the server, its database or its power is taken away, in each test")
+	rounds = flag.Int("rounds", 4, "how often the server, its database or its power is taken away, in each test")
 	seed   = flag.Uint64("seed", 0, "what the choices depend on; 0: chance")
 )
 
@@ -121,6 +121,22 @@ func (r *run) load() (stop func()) {
 			<-s.done
 		}
 	}
+}
+
+// someWork waits under load, until some messages are acknowledged and a little longer.
+func (r *run) someWork() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	r.ledger.mu.Lock()
+	enough := r.ledger.acknowledged + r.random.IntN(150)
+	r.ledger.mu.Unlock()
+	_ = r.ledger.await(ctx, func() bool { return r.ledger.acknowledged >= enough }) // or time is over
+	pause(r.random, 10*time.Millisecond)
+}
+
+// pause waits, under load, a part of some time.
+func pause(random *rand.Rand, most time.Duration) {
+	time.Sleep(time.Duration(random.Int64N(int64(most))))
 }
 
 // crash kills the relay and waits until everybody has noticed.
@@ -292,7 +308,7 @@ func (r *run) killOnce(round int) error {
 func (r *run) crashUnderLoad(round int) error {
 	r.scatter(round)
 	stop := r.load()
-	pause(time.Duration(r.random.IntN(200)) * time.Millisecond)
+	r.someWork()
 	err := r.crash()
 	stop()
 	return err

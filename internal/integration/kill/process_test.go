@@ -94,8 +94,3 @@ func (p *process) kill() (complaints string, err error) {
 	}
 	return p.stderr.String(), nil
 }
-
-// pause waits, under load, until it is time for a fault.
-func pause(d time.Duration) {
-	<-time.After(d)
-}

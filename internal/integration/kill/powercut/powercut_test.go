@@ -35,7 +35,7 @@ func TestRecord(t *testing.T) {
 	if err := Record(log); err == nil {
 		t.Error("a second record was begun")
 	}
-	const rows = 2500 // some checkpoints are among them
+	const rows = 300 // with checkpoints among them
 	for _, mode := range []string{"FULL", "OFF"} {
 		db := openDB(t, work, mode, "&vfs="+Name)
 		for i := range rows {
@@ -68,7 +68,7 @@ func TestRecord(t *testing.T) {
 func openDB(t *testing.T, folder, mode, more string) *sql.DB {
 	t.Helper()
 	path := filepath.Join(folder, mode+".db")
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous("+mode+")"+more)
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=wal_autocheckpoint(20)&_pragma=synchronous("+mode+")"+more)
 	if err != nil {
 		t.Fatal(err)
 	}
