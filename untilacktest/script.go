@@ -38,6 +38,7 @@ type Setup struct {
 	Nodes            int
 	PollEvery        time.Duration
 	Apart            bool
+	FailClosed       bool
 	Volatile         bool
 	Unruly           bool
 	ToAll            bool
@@ -109,7 +110,7 @@ func (s *Script) addStep(row []string) error {
 // options returns the World of a setup.
 func (s Setup) options() *Options {
 	o := &Options{Seed: s.Seed, Nodes: s.Nodes, Volatile: s.Volatile, Unruly: s.Unruly, ToAll: s.ToAll, Apart: s.Apart}
-	o.Config.PollEvery = s.PollEvery
+	o.Config.PollEvery, o.Config.FailClosed = s.PollEvery, s.FailClosed
 	o.Config.PersistAfter, o.Config.AckWait, o.Config.Window = s.PersistAfter, s.AckWait, s.Window
 	if s.Capable {
 		o.Config.Capable = func(string) bool { return true }
