@@ -29,6 +29,7 @@ func Explore(t testing.TB, worlds int, options func() *Options) {
 	for seed := range worlds {
 		s := RandomScript(uint64(seed + 1))
 		if options != nil {
+			s = randomScript(uint64(seed+1), max(1, options().Nodes))
 			s.Setup = Setup{Seed: s.Setup.Seed, Unruly: true}
 		}
 		exploreOne(t, s, options)
@@ -110,19 +111,24 @@ func (s Script) shrink(rule string, options func() *Options) Script {
 type decider interface{ IntN(n int) int }
 
 // RandomScript returns the script of a number: the same for the same number.
-func RandomScript(seed uint64) Script {
+func RandomScript(seed uint64) Script { return randomScript(seed, 0) }
+
+// randomScript returns one for so many nodes; with 0 chance decides.
+func randomScript(seed uint64, nodes int) Script {
 	chance := rand.New(rand.NewPCG(seed, 184))
 	steps := 5 + chance.IntN(60)
 	if seed%16 == 15 {
 		steps = 500 // a long life
 	}
-	return writeScript(seed, chance, steps)
+	return writeScript(seed, chance, steps, nodes)
 }
 
-func writeScript(seed uint64, chance decider, steps int) Script {
+func writeScript(seed uint64, chance decider, steps, nodes int) Script {
 	a := author{chance: chance, accounts: []string{"juliet@" + DefaultDomain, "nurse@" + DefaultDomain}}
 	s := Script{Setup: a.setup(seed)}
-	a.nodes = max(1, s.Setup.Nodes)
+	if a.nodes = nodes; nodes == 0 {
+		a.nodes = max(1, s.Setup.Nodes)
+	}
 	for range steps {
 		a.now += a.gap()
 		s.Steps = append(s.Steps, a.due()...)

@@ -110,7 +110,7 @@ func FuzzWorld(f *testing.F) {
 			t.Skip()
 		}
 		chance := bytesDecider(data)
-		s := writeScript(1, &chance, 1+len(data)/5)
+		s := writeScript(1, &chance, 1+len(data)/5, 0)
 		exploreOne(t, s, nil)
 	})
 }
