@@ -10,10 +10,15 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/untilack/untilack/internal/arena"
 )
 
 // A turn is a packet in a loop. Its number decides when its turn comes.
-type turn struct{ seq, account uint64 }
+type turn struct {
+	seq, account uint64
+	place        arena.Ref // where it lay: something else may lie there by now
+}
 
 // inOrder sorts turns in order of Seq, which depends on nothing but what was put.
 func inOrder(turns []turn) []turn {
@@ -40,13 +45,31 @@ func (c *PacketCache) Due(now time.Time) iter.Seq[Packet] {
 			c.giveBack(rest)
 			l.finish()
 		}()
-		for len(rest) > 0 {
+		for ahead := 0; len(rest) > 0; ahead-- {
+			if ahead == 0 {
+				ahead = min(len(rest), lookAhead)
+				c.expect(rest[:ahead])
+			}
 			t := rest[0]
 			rest = rest[1:]
 			if p, ok := c.claim(t, &l.out); ok && !yield(p) {
 				return
 			}
 		}
+	}
+}
+
+// lookAhead is for how many turns memory is asked for at once.
+const lookAhead = 16
+
+// expect has the processor fetch the packets whose turns are next, and their accounts.
+func (c *PacketCache) expect(turns []turn) {
+	for _, t := range turns {
+		s := c.shard(t.account)
+		s.mu.Lock()
+		s.accounts.expectMany(accountTag(t.account))
+		s.arena.Expect(t.place)
+		s.mu.Unlock()
 	}
 }
 
@@ -94,9 +117,12 @@ func (s *shard) gather(turns []turn, h *hasher, since time.Duration) ([]turn, bo
 	}
 	count := 0
 	for place := range s.wheel.Advance(since) {
+		if place == 0 {
+			return turns, true
+		}
 		r := s.record(place)
 		r.flags |= due
-		turns = append(turns, turn{r.seq, h.hash(r.string(to))})
+		turns = append(turns, turn{r.seq, h.hash(r.string(to)), place})
 		if count++; count == gatherStep {
 			return turns, true
 		}

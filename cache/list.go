@@ -45,7 +45,7 @@ func (c *PacketCache) All() iter.Seq[Packet] {
 				for _, p := range s.places(&s.accounts.slots[j].value) {
 					if p.tag != 0 {
 						r := s.record(p.value)
-						turns = append(turns, turn{r.seq, c.hash(r.string(to))})
+						turns = append(turns, turn{r.seq, c.hash(r.string(to)), p.value})
 					}
 				}
 			}
@@ -66,7 +66,7 @@ func (c *PacketCache) waitingFor(recipient string, pass func(*shard, *record) bo
 			continue
 		}
 		if r := s.record(p.value); r.string(to) == recipient && pass(s, r) {
-			turns = append(turns, turn{r.seq, account})
+			turns = append(turns, turn{r.seq, account, p.value})
 		}
 	}
 	return inOrder(turns)

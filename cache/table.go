@@ -118,6 +118,13 @@ func (t *table[V]) expect(tag uint32) {
 	}
 }
 
+// expectMany does so where values are large.
+func (t *table[V]) expectMany(tag uint32) {
+	if len(t.slots) > 0 {
+		prefetch.Lines(unsafe.Pointer(&t.slots[home(t.slots, tag)]), 0)
+	}
+}
+
 // add adds a value, and returns where it lies until the table changes.
 func (t *table[V]) add(tag uint32, value V) *V {
 	t.count++

@@ -101,5 +101,6 @@ func (c *PacketCache) Drop(now time.Time, r Ref) (answered, ok bool) {
 // finish ends a packet without a receipt.
 func (c *PacketCache) finish(s *shard, e entry, now time.Time) {
 	n := c.name(e.string(to), e.string(from), e.string(id))
+	s.names.expect(n.tag)
 	c.bury(s, e, &n, tombstonesPerName, c.since(now)) // how many there are is not known
 }

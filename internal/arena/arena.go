@@ -14,6 +14,8 @@ import (
 	"math/bits"
 	"slices"
 	"unsafe"
+
+	"github.com/untilack/untilack/internal/prefetch"
 )
 
 // A Ref names a piece; 0 names none. It is the number of a chunk, and how many words of
@@ -68,6 +70,15 @@ type class struct {
 // At returns where a piece lies.
 func (a *Arena) At(r Ref) unsafe.Pointer {
 	return unsafe.Add(a.memory[r>>wordBits], r&wordMask*step)
+}
+
+// Expect has the processor fetch a piece, which may have been freed, or the beginning of it.
+func (a *Arena) Expect(r Ref) {
+	if n := int(r >> wordBits); n < len(a.memory) {
+		memory := a.memory[n]
+		prefetch.Lines(memory, uintptr(r&wordMask*step))
+		prefetch.Lines(memory, uintptr(r&wordMask*step+256))
+	}
 }
 
 // Size returns how large a piece is: at least what it was asked for.

@@ -60,6 +60,12 @@ func (w *Wheel) slotOf(deadline instant) slot {
 // An inner ring lies wholly before the next slot of an outer one, and within a ring
 // nothing lies before the slot that the wheel stands at.
 func (w *Wheel) first() (slot, bool) {
+	if m := w.moving; m.ring > 0 {
+		if w.rings[m.ring].lists[m.number].first != 0 {
+			return m, true
+		}
+		w.moving = slot{}
+	}
 	for level, r := range w.rings {
 		if r == nil || r.occupied == 0 {
 			continue

@@ -36,6 +36,7 @@ type Wheel struct {
 	tick   time.Duration
 	now    instant // what the wheel has turned to
 	late   instant // the earliest deadline in the slot at now, if a timer is there
+	moving slot    // of which some timers were moved inwards, and not yet all; in ring 0: none
 	length int
 	rings  [ringCount]*ring // each made when it is first needed
 }
@@ -101,13 +102,16 @@ func (w *Wheel) Expect(t *Timer) {
 // If the loop ends early, the rest stays in the wheel and is due at the next call.
 // The loop's body may add and remove timers; one that it adds and that is due
 // comes in the same loop.
+// After many timers were moved inwards it yields 0, so that one who holds a lock can
+// end the loop and go on later. What is added meanwhile may then come before others of
+// its tick.
 //
 // If now is before the time of an earlier call, only what is due at now is taken.
 func (w *Wheel) Advance(now time.Duration) iter.Seq[arena.Ref] {
 	return func(yield func(arena.Ref) bool) {
 		until := w.roundDown(now)
 		w.turnBack(until)
-		for r := w.pop(until); r != 0; r = w.pop(until) {
+		for r, more := w.pop(until); more; r, more = w.pop(until) {
 			if !yield(r) {
 				return
 			}
@@ -126,28 +130,30 @@ func (w *Wheel) Next() (time.Duration, bool) {
 	if !ok {
 		return 0, false
 	}
-	if s.start == w.now {
+	if s.start == w.now && s.ring == 0 {
 		return w.time(w.late), true
 	}
 	return w.time(s.start), true
 }
 
-// pop takes out the first timer that is due at until, or turns the wheel there
-// and returns 0 if there is none.
-func (w *Wheel) pop(until instant) arena.Ref {
+// pop takes out the first timer that is due at until, or turns the wheel there and
+// reports that there is none. It returns 0 for a timer if there is more to move first.
+func (w *Wheel) pop(until instant) (r arena.Ref, more bool) {
 	for {
 		s, ok := w.first()
 		if !ok || s.start > until {
 			w.turn(max(w.now, until))
-			return 0
+			return 0, false
 		}
 		w.turn(s.start)
 		if s.ring == 0 {
 			first := w.rings[0].lists[s.number].first
 			w.unlink(w.timer(first))
-			return first
+			return first, true
 		}
-		w.cascade(s)
+		if w.cascade(s); w.moving.ring > 0 {
+			return 0, true
+		}
 	}
 }
 
@@ -168,7 +174,7 @@ func (w *Wheel) turnBack(now instant) {
 		return
 	}
 	old := w.rings
-	w.rings = [ringCount]*ring{}
+	w.rings, w.moving = [ringCount]*ring{}, slot{}
 	w.turn(now)
 	for _, r := range old {
 		if r == nil {
@@ -180,13 +186,23 @@ func (w *Wheel) turnBack(now instant) {
 	}
 }
 
-// cascade moves the timers of a slot inwards.
+// cascadeStep is how many timers are moved at once.
+const cascadeStep = 256
+
+// cascade moves timers of a slot inwards; if there are many, some of them.
 // They keep their order, because timers with the same deadline always lie in the
 // same slot.
 func (w *Wheel) cascade(s slot) {
-	r := w.rings[s.ring]
-	first := r.lists[s.number].first
-	r.lists[s.number] = list{}
-	r.occupied &^= 1 << s.number
-	w.linkAll(first)
+	w.moving = s
+	l := &w.rings[s.ring].lists[s.number]
+	for count := 0; l.first != 0; count++ {
+		if count == cascadeStep {
+			return
+		}
+		r := l.first
+		t := w.timer(r)
+		w.unlink(t)
+		w.link(r, t)
+	}
+	w.moving = slot{}
 }

@@ -276,3 +276,71 @@ func TestATickThatIsNotPositiveIsANanosecond(t *testing.T) {
 		t.Errorf("at the end of time (-want +got):\n%s", diff)
 	}
 }
+
+// Where much moves inwards at once, the loop lets its user in between. However often that
+// one goes away, and whatever is removed meanwhile, the rest comes, in order.
+func TestManyTimersMoveInPieces(t *testing.T) {
+	const timers = 5000
+	w := newFixture(tick)
+	refs := make([]arena.Ref, timers)
+	for i := range refs {
+		refs[i] = add(w, "", time.Minute+time.Duration(i/100)*tick)
+	}
+	var got []arena.Ref
+	pauses := 0
+	for more := true; more; {
+		more = false
+		for r := range w.Advance(time.Hour) {
+			if more = true; r != 0 {
+				got = append(got, r)
+				continue
+			}
+			pauses++
+			if next, ok := w.Next(); !ok || next > time.Minute+time.Duration((len(got)+1)/100)*tick {
+				t.Fatalf("after %d, with %d in the wheel, the next is at %v, %v", len(got), w.Len(), next, ok)
+			}
+			if pauses == 2 {
+				w.Remove(refs[0])
+				w.Remove(refs[timers-1])
+			}
+			break
+		}
+	}
+	if diff := cmp.Diff(refs[1:timers-1], got); diff != "" {
+		t.Errorf("due (-want +got):\n%s", diff)
+	}
+	if pauses < 5 || w.Len() != 0 {
+		t.Errorf("%d pauses, %d timers are left", pauses, w.Len())
+	}
+}
+
+// A slot that was emptied while its timers moved is a slot like others afterwards.
+func TestASlotThatWasEmptiedWhileItsTimersMoved(t *testing.T) {
+	w := newFixture(tick)
+	var refs []arena.Ref
+	for range 1000 {
+		refs = append(refs, add(w, "", 65*tick))
+	}
+	for r := range w.Advance(64 * tick) {
+		if r != 0 {
+			t.Fatal("early")
+		}
+		break
+	}
+	for _, r := range refs {
+		w.Remove(r)
+	}
+	if got := due(w, 64*64*tick); got != nil {
+		t.Errorf("due: %q", got)
+	}
+	add(w, "later", (64*64+65)*tick)
+	if next, ok := w.Next(); !ok || next <= 64*64*tick || next > (64*64+65)*tick {
+		t.Errorf("next at %v, %v", next, ok)
+	}
+	if got := due(w, (64*64+64)*tick); got != nil {
+		t.Errorf("due a tick early: %q", got)
+	}
+	if diff := cmp.Diff([]string{"later"}, due(w, (64*64+65)*tick)); diff != "" {
+		t.Errorf("due (-want +got):\n%s", diff)
+	}
+}
