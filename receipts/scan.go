@@ -4,7 +4,10 @@
 
 package receipts
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // Scan tells what one stanza says, which is given by its bytes.
 //
@@ -98,5 +101,21 @@ func (m *Message) scanRule(s *scanner) {
 // [Scan]: if the result is false, then Scan gives KindNone or an error; if it is
 // true, only Scan can tell.
 func Mentions(stanza []byte) bool {
-	return bytes.Contains(stanza, []byte(NS)) || bytes.Contains(stanza, []byte("&#"))
+	return hasNS(stanza) || bytes.Contains(stanza, []byte("&#"))
+}
+
+// hasNS reports whether the namespace's bytes are in a stanza. It goes from colon to
+// colon, for its other letters are frequent in texts.
+func hasNS(stanza []byte) bool {
+	colon := strings.IndexByte(NS, ':')
+	for at := 0; ; at++ {
+		next := bytes.IndexByte(stanza[at:], ':')
+		if next < 0 {
+			return false
+		}
+		at += next
+		if at >= colon && bytes.HasPrefix(stanza[at-colon:], []byte(NS)) {
+			return true
+		}
+	}
 }

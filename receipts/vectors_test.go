@@ -69,3 +69,26 @@ func TestVectors(t *testing.T) {
 		})
 	}
 }
+
+// Mentions sees the namespace wherever it begins, and nothing that is only like it.
+func TestMentions(t *testing.T) {
+	for text, want := range map[string]bool{
+		"":                               false,
+		":":                              false,
+		"urn:":                           false,
+		":xmpp:receipts":                 false,
+		"urn:xmpp:receipt":               false,
+		"Urn:xmpp:receipts":              false,
+		"urn:xmpp:carbons urn:xmpp:sid":  false,
+		"urn:xmpp:receipts":              true,
+		"::urn:xmpp:receipts'":           true,
+		"urn:urn:xmpp:receipts":          true,
+		"a:b urn:xmpp:urn:xmpp:receipts": true,
+		"urn&#58;xmpp":                   true,
+		"& #":                            false,
+	} {
+		if got := receipts.Mentions([]byte(text)); got != want {
+			t.Errorf("Mentions(%q) = %v", text, got)
+		}
+	}
+}
