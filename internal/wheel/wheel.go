@@ -130,7 +130,7 @@ func (w *Wheel) Next() (time.Duration, bool) {
 	if !ok {
 		return 0, false
 	}
-	if s.start == w.now && s.ring == 0 {
+	if s.start == w.now {
 		return w.time(w.late), true
 	}
 	return w.time(s.start), true
