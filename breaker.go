@@ -55,22 +55,22 @@ func (b *breaker) enter(now time.Time) breakerState {
 }
 
 // leave takes note of what came of a call that was made, and reports whether the store is
-// back.
-func (b *breaker) leave(now time.Time, wait time.Duration, err error) (back bool) {
+// down now and was not before, or the other way about.
+func (b *breaker) leave(now time.Time, wait time.Duration, err error) (down, back bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.trying = false
+	wasDown := b.failures >= breakAfter
 	if !isTrouble(err) {
-		back = b.failures >= breakAfter
 		b.failures = 0
-		return back
+		return false, wasDown
 	}
 	b.failures++
 	if errors.Is(err, ErrOverran) || errors.Is(err, context.DeadlineExceeded) {
 		b.failures = max(b.failures, breakAfter)
 	}
 	b.next = now.Add(wait)
-	return false
+	return b.failures >= breakAfter && !wasDown, false
 }
 
 // isTrouble reports whether an error says that the store does not work. That it has no
@@ -115,8 +115,24 @@ func (k *Keeper) called(r Result) {
 			err = e
 		}
 	}
-	if k.breaker.leave(time.Now(), k.config.RetryWait, err) {
+	down, back := k.breaker.leave(time.Now(), k.config.RetryWait, err)
+	switch {
+	case down:
+		k.tryStore()
+	case back:
 		k.saveAll()
+	}
+}
+
+// tryStore has the store called, again and again, until it is back, for there may be no
+// other reason to: a row is deleted that nobody has put.
+func (k *Keeper) tryStore() {
+	a := k.enter(nobody)
+	defer k.leave(a)
+	row := cache.Identity{Key: cache.Key{To: k.config.Domain, From: k.config.Domain, ID: "untilack"}}
+	if a.deleting[row] == 0 {
+		a.deleting[row]++
+		k.enqueue(a, &Effect{Kind: DeleteRows, Identities: []cache.Identity{row}})
 	}
 }
 
