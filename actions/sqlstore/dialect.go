@@ -5,6 +5,7 @@
 package sqlstore
 
 import (
+	"database/sql"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,6 +42,23 @@ func (d Dialect) parameter() string {
 		return "?"
 	}
 	return "$"
+}
+
+// isolation returns how transactions are begun. Each statement has to see what others have
+// committed before it, whatever the database's default is; in SQLite it always does.
+func (d Dialect) isolation() *sql.TxOptions {
+	if d == SQLite {
+		return nil
+	}
+	return &sql.TxOptions{Isolation: sql.LevelReadCommitted}
+}
+
+// mostTuples is how many tuples one statement of a transaction has at most.
+func (d Dialect) mostTuples() int {
+	if d == SQLite {
+		return 4
+	}
+	return 128
 }
 
 // texts are the texts of statements with lists of parameters, each made once. There are

@@ -31,6 +31,9 @@ const (
 
 // Used returns what is kept for recipient.
 func (s *Store) Used(ctx context.Context, recipient string) (actions.Usage, error) {
+	if !isText(recipient) {
+		return actions.Usage{}, ctx.Err()
+	}
 	boxes, err := s.boxes(ctx, readUsage, recipient)
 	if err != nil || len(boxes) == 0 {
 		return actions.Usage{}, wrapped("used", err)
@@ -65,7 +68,7 @@ func (s *Store) boxes(ctx context.Context, pattern string, args ...any) (boxes [
 }
 
 // sweepPart is how many rows one transaction of Sweep removes at most.
-const sweepPart = 128
+const sweepPart = 256
 
 // Sweep removes the rows that have expired, and those that are older than the retention,
 // and what is remembered of deletions longer ago than Options.MarkTime. It returns how
@@ -112,15 +115,38 @@ func (s *Store) sweep(ctx context.Context, match func(received int64) bool, patt
 // forget removes what is remembered of deletions long ago, and boxes that are empty.
 func (s *Store) forget(ctx context.Context, now time.Time) error {
 	before := micros(now.Add(-s.options.MarkTime))
-	for {
-		result, err := s.db.ExecContext(ctx, s.texts.text(oldMarks, 1), before, sweepPart)
+	for gone := int64(sweepPart); gone == sweepPart; {
+		err := s.inTransaction(ctx, func(tx *sql.Tx) (err error) {
+			gone, err = s.forgetMarks(ctx, tx, before)
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		if gone, err := result.RowsAffected(); err != nil || gone < sweepPart {
-			break
-		}
 	}
-	_, err := s.db.ExecContext(ctx, emptyBoxes)
-	return err
+	return s.inTransaction(ctx, func(tx *sql.Tx) error {
+		if err := s.tick(ctx, tx); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, emptyBoxes)
+		return err
+	})
+}
+
+func (s *Store) forgetMarks(ctx context.Context, tx *sql.Tx, before int64) (gone int64, err error) {
+	if err := s.tick(ctx, tx); err != nil {
+		return 0, err
+	}
+	result, err := tx.ExecContext(ctx, s.texts.text(oldMarks, 1), before, sweepPart)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// tick moves the clock, as every transaction does first: two that lock other rows in
+// another order would wait for each other.
+func (s *Store) tick(ctx context.Context, tx *sql.Tx) error {
+	var clock int64
+	return tx.QueryRowContext(ctx, s.texts.text(lockClock, 1), 1).Scan(&clock)
 }

@@ -6,14 +6,17 @@ package sqlstore
 
 import (
 	"context"
+	"runtime"
 	"sync"
 )
 
 const (
 	// maxQueued is how many requests may wait; whoever comes then waits for room.
 	maxQueued = 1024
-	// maxEntries is how many rows and deletions are written in one transaction.
+	// maxEntries is how many rows and deletions are written in one transaction, and
+	// maxBytes how many bytes, if it is more than one request.
 	maxEntries = 256
+	maxBytes   = 2 * partBytes
 )
 
 // A queue holds what is to be written. While there is something, a goroutine writes it,
@@ -29,10 +32,19 @@ type queue struct {
 
 // A request is one call of Put or Delete, or a part of it.
 type request struct {
-	entries []entry
+	entries []*entry
+	bytes   int64
 	done    chan struct{} // closed when the entries have their errors
 	mu      sync.Mutex
 	state   requestState
+}
+
+func newRequest(entries []*entry) *request {
+	r := &request{entries: entries, done: make(chan struct{})}
+	for _, e := range entries {
+		r.bytes += e.size
+	}
+	return r
 }
 
 type requestState uint8
@@ -54,7 +66,7 @@ func (r *request) begin() bool {
 	return true
 }
 
-// giveUp reports whether the request was not begun, and will not be.
+// giveUp has the request not begun, if it is not already.
 func (r *request) giveUp() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -97,6 +109,7 @@ func (q *queue) add(r *request) {
 // run writes until nothing waits.
 func (q *queue) run() {
 	for {
+		q.gather()
 		requests := q.next()
 		if requests == nil {
 			return
@@ -117,13 +130,29 @@ func (q *queue) run() {
 	}
 }
 
+// gather lets other goroutines run as long as they bring more: those that were just
+// answered put again, and are not to wait for a commit of one.
+func (q *queue) gather() {
+	for before := -1; before < q.length(); {
+		before = q.length()
+		runtime.Gosched()
+	}
+}
+
+func (q *queue) length() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting)
+}
+
 // next returns what is to be written in the next transaction, or nil.
 func (q *queue) next() []*request {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	count, entries := 0, 0
+	count, entries, bytes := 0, 0, int64(0)
 	for _, r := range q.waiting {
-		if entries += len(r.entries); count > 0 && entries > maxEntries {
+		entries, bytes = entries+len(r.entries), bytes+r.bytes
+		if count > 0 && (entries > maxEntries || bytes > maxBytes) {
 			break
 		}
 		count++

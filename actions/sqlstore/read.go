@@ -18,7 +18,8 @@ const (
 	listRows    = `SELECT ` + rowColumns + ` FROM untilack_rows WHERE recipient = #1 AND number > #2 ORDER BY number LIMIT #3`
 	readNumbers = `SELECT ` + rowColumns + ` FROM untilack_rows WHERE number IN ([1])`
 	readStands  = `SELECT identity FROM untilack_rows WHERE identity IN ([1])`
-	readChanged = `SELECT changed, number, recipient FROM untilack_rows WHERE changed > #1 ORDER BY changed LIMIT #2`
+	readChanged = `SELECT number AS news, number, recipient FROM untilack_rows WHERE number > #1 ` +
+		`UNION ALL SELECT changed AS news, number, recipient FROM untilack_rows WHERE changed > #1 ORDER BY news LIMIT #2`
 )
 
 // query runs a query and hands each of its rows over.
@@ -41,7 +42,7 @@ func (s *Store) List(ctx context.Context, recipient string, after uint64, limit 
 	if limit <= 0 {
 		limit = actions.DefaultLimit
 	}
-	if int64(after) < 0 {
+	if int64(after) < 0 || !isText(recipient) {
 		return nil, ctx.Err()
 	}
 	rows, err := s.rows(ctx, listRows, 1, []any{recipient, int64(after), limit})

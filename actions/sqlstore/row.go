@@ -42,11 +42,22 @@ func sizeOf(p *cache.Packet) int64 {
 	return int64(rowOverhead + len(p.Key.To) + len(p.Key.From) + len(p.Key.ID) + len(p.Resource) + len(p.Stanza))
 }
 
-// errText is returned for texts that not every database can keep. XML cannot have them
-// either.
-var errText = errors.New("sqlstore: text is not UTF-8 without NUL")
+// maxRecipient is the length of the longest bare address (RFC 7622 §3.1). Much longer ones
+// have no room in PostgreSQL's indexes.
+const maxRecipient = 1023 + 1 + 1023
 
-func checkTexts(p *cache.Packet) error {
+var (
+	// errText is returned for texts that not every database can keep. XML cannot have
+	// them either.
+	errText      = errors.New("sqlstore: text is not UTF-8 without NUL")
+	errRecipient = fmt.Errorf("sqlstore: recipient is longer than %d bytes", maxRecipient)
+)
+
+// check returns a permanent error for a packet that can not be kept.
+func check(p *cache.Packet) error {
+	if len(p.Key.To) > maxRecipient {
+		return actions.Permanent(errRecipient)
+	}
 	for _, text := range [...]string{p.Key.To, p.Key.From, p.Key.ID, p.Resource} {
 		if !isText(text) {
 			return actions.Permanent(fmt.Errorf("%w: %q", errText, text))
@@ -75,7 +86,7 @@ func timeOf(micros int64) time.Time {
 	return time.UnixMicro(micros).UTC()
 }
 
-// rowColumns are what a row is read from, and rowArguments what it is written from.
+// rowColumns are what a row is read from.
 const rowColumns = `number, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, stanza`
 
 func scanRow(rows *sql.Rows) (r actions.Row, err error) {
@@ -92,13 +103,19 @@ func scanRow(rows *sql.Rows) (r actions.Row, err error) {
 	return r, err
 }
 
-// insertColumns is how many columns an insertion fills.
-const insertColumns = 15
+// insertColumns are those that an insertion fills: so many columns, of which the stanza is
+// the last and this one after number.
+const (
+	insertColumns = `number, identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size, stanza`
+	columns       = 14
+	stanzaColumn  = columns - 2
+)
 
-const insertRows = `INSERT INTO untilack_rows (number, changed, identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size, stanza) VALUES {15}`
+const insertRows = `INSERT INTO untilack_rows (` + insertColumns + `) VALUES {14}`
 
-func appendRow(args []any, number int64, id identity, r *actions.Row) []any {
-	p := &r.Packet
+// values returns what a row is written with after its number.
+func (e *entry) values() []any {
+	p := &e.row.Packet
 	var expires any
 	if !p.Expires.IsZero() {
 		expires = micros(p.Expires)
@@ -107,8 +124,10 @@ func appendRow(args []any, number int64, id identity, r *actions.Row) []any {
 	if stanza == nil {
 		stanza = []byte{} // not NULL
 	}
-	return append(args, number, number, id[:], p.Key.To, p.Key.From, p.Key.ID, int64(p.Sum), p.Resource,
-		int64(p.Marks), asInt(r.Custody), micros(p.Received), expires, int64(p.Attempt), sizeOf(p), stanza)
+	return []any{
+		e.id[:], p.Key.To, p.Key.From, p.Key.ID, int64(p.Sum), p.Resource, int64(p.Marks), asInt(e.row.Custody),
+		micros(p.Received), expires, int64(p.Attempt), e.size, stanza,
+	}
 }
 
 func asInt(b bool) int64 {

@@ -12,16 +12,17 @@ import (
 )
 
 // migrations are the statements that make the tables of each version out of those of the
-// one before. Those of a version that was released do not change. BLOB becomes BYTEA in
-// PostgreSQL.
+// one before. Those of a version that was released do not change. They are SQLite's: see
+// adapted.
 //
-// SQLite keeps the rows by number: measured, that is some three times as fast in batches
-// as a table by recipient (WITHOUT ROWID).
+// SQLite keeps the rows by number (INTEGER PRIMARY KEY): measured, that is some three times
+// as fast in batches as a table by recipient. What changes after it was written is found by
+// an index that others are not in.
 var migrations = [][]string{
 	{
 		`CREATE TABLE untilack_rows (
-			number BIGINT PRIMARY KEY,
-			changed BIGINT NOT NULL,
+			number INTEGER PRIMARY KEY,
+			changed BIGINT,
 			identity BLOB NOT NULL UNIQUE,
 			recipient TEXT NOT NULL,
 			sender TEXT NOT NULL,
@@ -37,19 +38,19 @@ var migrations = [][]string{
 			stanza BLOB NOT NULL
 		)`,
 		`CREATE INDEX untilack_rows_recipient ON untilack_rows (recipient, number)`,
-		`CREATE INDEX untilack_rows_changed ON untilack_rows (changed)`,
+		`CREATE INDEX untilack_rows_changed ON untilack_rows (changed) WHERE changed IS NOT NULL`,
 		`CREATE INDEX untilack_rows_expires ON untilack_rows (expires) WHERE expires IS NOT NULL`,
 		`CREATE TABLE untilack_boxes (
 			recipient TEXT PRIMARY KEY,
 			messages BIGINT NOT NULL,
 			bytes BIGINT NOT NULL
-		)`,
+		) WITHOUT ROWID`,
 		`CREATE TABLE untilack_marks (
 			identity BLOB PRIMARY KEY,
 			deleted BIGINT NOT NULL
-		)`,
+		) WITHOUT ROWID`,
 		`CREATE INDEX untilack_marks_deleted ON untilack_marks (deleted)`,
-		`CREATE TABLE untilack_clock (one BIGINT PRIMARY KEY, value BIGINT NOT NULL)`,
+		`CREATE TABLE untilack_clock (one INTEGER PRIMARY KEY, value BIGINT NOT NULL)`,
 		`INSERT INTO untilack_clock VALUES (1, 0)`,
 	},
 }
@@ -115,14 +116,21 @@ func advance(ctx context.Context, db *sql.DB, d Dialect, version int) error {
 		return err
 	}
 	for _, statement := range migrations[version] {
-		if d == PostgreSQL {
-			statement = strings.ReplaceAll(statement, " BLOB ", " BYTEA ")
-		}
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
+		if _, err := tx.ExecContext(ctx, d.adapted(statement)); err != nil {
 			return err
 		}
 	}
 	return tx.Commit()
+}
+
+var forPostgreSQL = strings.NewReplacer(" BLOB ", " BYTEA ", " INTEGER ", " BIGINT ", " WITHOUT ROWID", "")
+
+// adapted returns a statement of a migration in the dialect.
+func (d Dialect) adapted(statement string) string {
+	if d == PostgreSQL {
+		return forPostgreSQL.Replace(statement)
+	}
+	return statement
 }
 
 // readVersion returns the version of the tables, 0 if there are none yet.

@@ -9,6 +9,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -55,6 +56,17 @@ func (o *Options) withDefaults() Options {
 	return options
 }
 
+// maxMessages and maxBytes return the quotas as numbers to compare with.
+func (o *Options) maxMessages() int64 { return quota(int64(o.MaxMessages)) }
+func (o *Options) maxBytes() int64    { return quota(o.MaxBytes) }
+
+func quota(limit int64) int64 {
+	if limit < 0 {
+		return math.MaxInt64
+	}
+	return limit
+}
+
 func setDefault[T int | int64 | time.Duration](field *T, value T) {
 	if *field == 0 {
 		*field = value
@@ -69,7 +81,9 @@ type Store struct {
 	dialect Dialect
 	options Options
 	texts   texts
-	queue   queue
+	// prepared are statements by their patterns; for SQLite only.
+	prepared map[string]*sql.Stmt
+	queue    queue
 }
 
 var _ actions.Store = (*Store)(nil)
@@ -90,6 +104,9 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, o *Options) (*Store, error
 	if !d.isKnown() {
 		return nil, ErrDialect
 	}
+	if err := db.PingContext(ctx); err != nil {
+		return nil, wrapped("open", err)
+	}
 	version, err := readVersion(ctx, db)
 	if err != nil {
 		return nil, fmt.Errorf("%w: none found, see Migrate: %w", ErrVersion, err)
@@ -98,10 +115,33 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, o *Options) (*Store, error
 		return nil, fmt.Errorf("%w: it is %d, and this package needs %d, see Migrate", ErrVersion, version, len(migrations))
 	}
 	s := &Store{db: db, dialect: d, options: o.withDefaults(), texts: texts{dialect: d}}
+	if d == SQLite {
+		if err := s.prepare(ctx); err != nil {
+			return nil, wrapped("open", err)
+		}
+	}
 	s.queue.write = s.write
 	s.queue.room = make(chan struct{}, maxQueued)
 	return s, nil
 }
+
+// classified returns err as actions.ErrFull too if it says that the disk is full: drivers
+// have methods for that, and no common error.
+func classified(err error) error {
+	var sqlite interface{ Code() int }
+	var postgres interface{ SQLState() string }
+	full := errors.As(err, &sqlite) && sqlite.Code()&0xFF == sqliteFull ||
+		errors.As(err, &postgres) && postgres.SQLState() == postgresFull
+	if full {
+		return fmt.Errorf("%w: %w", actions.ErrFull, err)
+	}
+	return err
+}
+
+const (
+	sqliteFull   = 13      // SQLITE_FULL
+	postgresFull = "53100" // disk_full
+)
 
 // wrapped returns err with the package's name, or nil.
 func wrapped(doing string, err error) error {

@@ -12,10 +12,12 @@ import (
 	"slices"
 
 	"github.com/untilack/untilack/actions"
+	"github.com/untilack/untilack/cache"
 )
 
-// A transaction is one commit in the making: what the database has is read at its
-// beginning, what is to become of it decided here, and written at the end.
+// A transaction is one commit in the making, of entries that may be of any kind: what the
+// database has is read at its beginning, what is to become of it decided here, and written
+// at the end.
 type transaction struct {
 	*sql.Tx
 	ctx   context.Context
@@ -30,18 +32,17 @@ type transaction struct {
 
 // A packet is what is known of one identity, and what is to become of it.
 type packet struct {
-	recipient string
-	stood     bool // a row was there
-	stands    bool
-	custody   bool
-	attempt   int64
-	marks     int64
-	size      int64
-	deleted   int64 // when; 0: not that one knows
-	insert    *actions.Row
-	number    int64 // of insert, or when it changed
-	changed   bool
-	marked    bool // deleted is new
+	stood   bool // a row was there
+	stands  bool
+	custody bool
+	attempt int64
+	marks   int64
+	size    int64
+	deleted int64 // when; 0: not that one knows
+	insert  *entry
+	number  int64 // of insert, or when it changed
+	changed bool
+	marked  bool // deleted is new
 }
 
 // A box is what a recipient has, and how that changes.
@@ -55,6 +56,24 @@ func (b *box) add(size int64) {
 func (b *box) remove(size int64) {
 	b.moreMessages--
 	b.moreBytes -= size
+}
+
+func (t *transaction) run(entries []*entry) error {
+	// The clock first: from now on no other transaction of a Store is under way, and what
+	// those before have written is seen.
+	count := int64(len(entries))
+	if err := t.query(lockClock, 1, []any{count}, func(scan scanner) error { return scan(&t.clock) }); err != nil {
+		return err
+	}
+	t.clock -= count
+	if err := t.read(entries); err != nil {
+		return err
+	}
+	for _, e := range entries {
+		e.err = nil // of another try
+		t.decide(e)
+	}
+	return t.write()
 }
 
 type scanner func(into ...any) error
@@ -81,17 +100,14 @@ const (
 )
 
 // read reads what the database has of all entries.
-func (t *transaction) read(requests []*request) error {
+func (t *transaction) read(entries []*entry) error {
 	t.packets, t.boxes = make(map[identity]*packet), make(map[string]*box)
-	for _, r := range requests {
-		for i := range r.entries {
-			e := &r.entries[i]
-			if t.packets[e.id] == nil {
-				t.packets[e.id] = &packet{recipient: e.identity.To}
-				t.order = append(t.order, e.id)
-			}
-			t.boxes[e.identity.To] = new(box)
+	for _, e := range entries {
+		if t.packets[e.id] == nil {
+			t.packets[e.id] = new(packet)
+			t.order = append(t.order, e.id)
 		}
+		t.boxes[e.identity.To] = new(box)
 	}
 	if err := t.readKnown(); err != nil {
 		return err
@@ -159,13 +175,12 @@ func (t *transaction) decide(e *entry) {
 		}
 		p.stands, p.insert, p.changed = false, nil, false
 		p.deleted, p.marked = t.now, true
-	case e.err != nil:
 	case p.stands:
 		t.merge(p, &e.row)
 	case p.deleted != 0 && micros(e.row.Packet.Received) < p.deleted:
 		// It is settled already: see actions.Store.
 	default:
-		e.err = t.insert(p, b, &e.row)
+		e.err = t.insert(p, b, e)
 	}
 }
 
@@ -176,25 +191,27 @@ func (t *transaction) merge(p *packet, r *actions.Row) {
 	if attempt == p.attempt && marks == p.marks && !upgraded {
 		return
 	}
-	p.attempt, p.marks, p.changed = attempt, marks, true
+	p.attempt, p.marks, p.custody = attempt, marks, p.custody && r.Custody
+	if p.insert != nil { // it is news already, and keeps its place
+		row := &p.insert.row
+		row.Packet.Attempt, row.Packet.Marks, row.Custody = int(attempt), cache.Marks(marks), p.custody
+		return
+	}
+	p.changed = true
 	if upgraded {
 		t.clock++
-		p.custody, p.number = false, t.clock
-	}
-	if p.insert != nil {
-		p.insert.Packet.Attempt, p.insert.Packet.Marks, p.insert.Custody = int(attempt), r.Packet.Marks|p.insert.Packet.Marks, p.custody
+		p.number = t.clock
 	}
 }
 
-func (t *transaction) insert(p *packet, b *box, r *actions.Row) error {
-	size, o := sizeOf(&r.Packet), &t.store.options
-	if o.MaxMessages >= 0 && b.messages+b.moreMessages >= int64(o.MaxMessages) ||
-		o.MaxBytes >= 0 && b.bytes+b.moreBytes+size > o.MaxBytes {
+func (t *transaction) insert(p *packet, b *box, e *entry) error {
+	r, o := &e.row, &t.store.options
+	if b.messages+b.moreMessages >= o.maxMessages() || b.bytes+b.moreBytes+e.size > o.maxBytes() {
 		return actions.ErrQuota
 	}
-	b.add(size)
+	b.add(e.size)
 	t.clock++
-	p.stands, p.insert, p.number, p.size = true, r, t.clock, size
+	p.stands, p.insert, p.number, p.size = true, e, t.clock, e.size
 	p.custody, p.attempt, p.marks = r.Custody, int64(r.Packet.Attempt), int64(r.Packet.Marks)
 	return nil
 }
@@ -214,7 +231,7 @@ func (t *transaction) write() error {
 		}
 		switch {
 		case p.insert != nil:
-			inserts = appendRow(inserts, p.number, t.order[i], p.insert)
+			inserts = append(append(inserts, p.number), p.insert.values()...)
 		case p.changed:
 			changes = append(changes, []any{p.attempt, p.marks, asInt(p.custody), p.number, id})
 		}
@@ -233,7 +250,7 @@ func (t *transaction) write() error {
 	if err := t.execAll(upsertMarks, 2, marks); err != nil {
 		return err
 	}
-	if err := t.execAll(insertRows, insertColumns, inserts); err != nil {
+	if err := t.execAll(insertRows, columns, inserts); err != nil {
 		return err
 	}
 	return t.writeBoxes()
@@ -254,13 +271,10 @@ func (t *transaction) change(args []any) error {
 
 const updateRowOnly = `UPDATE untilack_rows SET attempt = #1, marks = #2, custody = #3 WHERE identity = #4`
 
-// mostTuples is how many tuples one statement has at most.
-const mostTuples = 128
-
 // execAll runs a statement for tuples of so many columns, in statements of a few lengths.
 func (t *transaction) execAll(pattern string, columns int, args []any) error {
 	for len(args) > 0 {
-		tuples := min(len(args)/columns, mostTuples)
+		tuples := min(len(args)/columns, t.store.dialect.mostTuples())
 		if lengthFor(tuples) != tuples {
 			tuples = lengthFor(tuples) / 2
 		}

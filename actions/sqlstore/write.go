@@ -6,6 +6,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"time"
 
 	"github.com/untilack/untilack/actions"
@@ -18,78 +19,96 @@ type entry struct {
 	delete   bool
 	identity cache.Identity
 	row      actions.Row // to be put
+	size     int64       // of row
 	err      error
 }
 
-// partSize is how many entries a request has at most. A long call is several.
-const partSize = 128
+// A request has at most so many entries, and stanzas of so many bytes unless it is one. A
+// long call is several.
+const (
+	partSize  = 128
+	partBytes = 4 << 20
+)
 
 // Put writes rows; see actions.Store. It returns when they are committed.
 //
-// A text that is not UTF-8, or has a NUL, is a permanent error.
+// A text that is not UTF-8, or has a NUL, is a permanent error, and so is a recipient of
+// more than 2,047 bytes.
 func (s *Store) Put(ctx context.Context, rows ...actions.Row) []error {
-	entries := make([]entry, len(rows))
+	errs := make([]error, len(rows))
+	entries := make([]*entry, 0, len(rows))
+	places := make([]int, 0, len(rows)) // of entries, in rows
 	for i := range rows {
-		id := rows[i].Packet.Identity()
-		entries[i] = entry{id: identityOf(id), identity: id, row: rows[i], err: checkTexts(&rows[i].Packet)}
-	}
-	err := s.do(ctx, entries)
-	errs, failed := make([]error, len(rows)), false
-	for i := range entries {
-		if errs[i] = err; err == nil {
-			errs[i] = wrapped("put", entries[i].err)
+		if errs[i] = check(&rows[i].Packet); errs[i] == nil {
+			entries = append(entries, newPut(&rows[i]))
+			places = append(places, i)
 		}
-		failed = failed || errs[i] != nil
 	}
-	if !failed {
-		return nil
+	written, err := s.do(ctx, entries)
+	for i, place := range places {
+		if errs[place] = err; i < written {
+			errs[place] = wrapped("put", entries[i].err)
+		}
 	}
-	return errs
+	for _, err := range errs {
+		if err != nil {
+			return errs
+		}
+	}
+	return nil
+}
+
+// newPut returns an entry with a stanza of its own: a caller that gives up leaves the
+// entry behind, and may use its stanza again.
+func newPut(r *actions.Row) *entry {
+	id := r.Packet.Identity()
+	e := &entry{id: identityOf(id), identity: id, row: *r, size: sizeOf(&r.Packet)}
+	e.row.Packet.Stanza = append([]byte{}, r.Packet.Stanza...)
+	return e
 }
 
 // Delete removes rows; see actions.Store. It returns when that is committed.
 func (s *Store) Delete(ctx context.Context, ids ...cache.Identity) error {
-	entries := make([]entry, len(ids))
+	entries := make([]*entry, len(ids))
 	for i, id := range ids {
-		entries[i] = entry{id: identityOf(id), identity: id, delete: true}
+		entries[i] = &entry{id: identityOf(id), identity: id, delete: true}
 	}
-	if err := s.do(ctx, entries); err != nil {
+	if _, err := s.do(ctx, entries); err != nil {
 		return err
 	}
-	for i := range entries {
-		if err := entries[i].err; err != nil {
-			return wrapped("delete", err)
+	for _, e := range entries {
+		if e.err != nil {
+			return wrapped("delete", e.err)
 		}
 	}
 	return nil
 }
 
-// do has entries written, one part after the other. After an error it is not known which.
-func (s *Store) do(ctx context.Context, entries []entry) error {
+// do has entries written, one part after the other. It returns how many were written, or
+// have an error of their own, before an error; of the others that is not known.
+func (s *Store) do(ctx context.Context, entries []*entry) (written int, err error) {
 	if len(entries) == 0 {
-		return ctx.Err()
+		return 0, wrapped("write", ctx.Err())
 	}
-	// A caller that gives up leaves the request behind, and takes its stanzas away.
-	owned := ownEntries(entries)
-	for from := 0; from < len(entries); from += partSize {
-		part := owned[from:min(from+partSize, len(owned))]
-		if err := s.queue.do(ctx, &request{entries: part, done: make(chan struct{})}); err != nil {
-			return wrapped("write", err)
+	for written < len(entries) {
+		part := firstPart(entries[written:])
+		if err := s.queue.do(ctx, newRequest(part)); err != nil {
+			return written, wrapped("write", err)
 		}
-		copy(entries[from:], part)
+		written += len(part)
 	}
-	return nil
+	return written, nil
 }
 
-// ownEntries returns a copy whose stanzas nobody else changes.
-func ownEntries(entries []entry) []entry {
-	owned := append([]entry(nil), entries...)
-	for i := range owned {
-		if p := &owned[i].row.Packet; len(p.Stanza) > 0 {
-			p.Stanza = append([]byte(nil), p.Stanza...)
+// firstPart returns as many entries from the first on as a request has.
+func firstPart(entries []*entry) []*entry {
+	bytes := int64(0)
+	for i, e := range entries {
+		if bytes += e.size; i == partSize || i > 0 && bytes > partBytes {
+			return entries[:i]
 		}
 	}
-	return owned
+	return entries
 }
 
 // write writes requests in one transaction. If that fails, and not because the database is
@@ -97,15 +116,22 @@ func ownEntries(entries []entry) []entry {
 func (s *Store) write(requests []*request) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.options.Timeout)
 	defer cancel()
-	err := s.commit(ctx, requests)
-	if err != nil && s.answers(ctx) {
+	var entries []*entry
+	for _, r := range requests {
+		entries = append(entries, r.entries...)
+	}
+	if s.usual(ctx, entries) == nil {
+		return
+	}
+	err := s.commit(ctx, entries)
+	if err != nil && len(requests) > 1 && s.answers(ctx) {
 		for _, r := range requests {
-			fail(r, s.commit(ctx, []*request{r}))
+			r.fail(s.commit(ctx, r.entries))
 		}
 		return
 	}
 	for _, r := range requests {
-		fail(r, err)
+		r.fail(err)
 	}
 }
 
@@ -118,11 +144,12 @@ func (s *Store) answers(ctx context.Context) bool {
 }
 
 // fail gives all entries of a request an error, if it is one.
-func fail(r *request, err error) {
-	for i := range r.entries {
-		if e := &r.entries[i]; err != nil {
-			e.err = err
-		}
+func (r *request) fail(err error) {
+	if err == nil {
+		return
+	}
+	for _, e := range r.entries {
+		e.err = classified(err)
 	}
 }
 
@@ -135,34 +162,10 @@ const (
 	updateRow   = `UPDATE untilack_rows SET attempt = #1, marks = #2, custody = #3, changed = #4 WHERE identity = #5`
 )
 
-// commit writes requests in one transaction.
-func (s *Store) commit(ctx context.Context, requests []*request) error {
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() // does nothing after the commit
-	t := &transaction{Tx: tx, ctx: ctx, store: s, now: micros(s.options.Now())}
-	count := 0
-	for _, r := range requests {
-		count += len(r.entries)
-	}
-	// The clock first: from now on no other transaction of a Store is under way, and what
-	// those before have written is seen.
-	if err := t.query(lockClock, 1, []any{count}, func(scan scanner) error { return scan(&t.clock) }); err != nil {
-		return err
-	}
-	t.clock -= int64(count)
-	if err := t.read(requests); err != nil {
-		return err
-	}
-	for _, r := range requests {
-		for i := range r.entries {
-			t.decide(&r.entries[i])
-		}
-	}
-	if err := t.write(); err != nil {
-		return err
-	}
-	return tx.Commit()
+// commit writes entries of any kind in one transaction.
+func (s *Store) commit(ctx context.Context, entries []*entry) error {
+	return s.inTransaction(ctx, func(tx *sql.Tx) error {
+		t := &transaction{Tx: tx, ctx: ctx, store: s, now: micros(s.options.Now())}
+		return t.run(entries)
+	})
 }

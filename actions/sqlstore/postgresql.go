@@ -1,0 +1,146 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"strconv"
+)
+
+// In PostgreSQL a batch is one statement, or two: a round trip costs as much as a row.
+//
+// All parts of a statement see what was committed when it began, also if it waits for the
+// clock meanwhile. So the clock must still show what it showed then. If another process
+// was faster nothing is written, and the batch takes the long way.
+const (
+	movedClock = `clock AS (
+	UPDATE untilack_clock SET value = value + #1::bigint
+	WHERE one = 1 AND value = (SELECT value FROM untilack_clock WHERE one = 1)
+	RETURNING value - #1::bigint AS before
+)`
+
+	putBatch = `, ` + movedClock + `, fresh AS (
+	SELECT input.*, before + place AS number FROM clock CROSS JOIN input
+	WHERE (SELECT 1 FROM untilack_rows WHERE untilack_rows.identity = input.identity) IS NULL
+	AND (SELECT 1 FROM untilack_marks WHERE untilack_marks.identity = input.identity AND deleted > #2::bigint AND deleted > received) IS NULL
+), boxed AS (
+	INSERT INTO untilack_boxes (recipient, messages, bytes)
+	SELECT recipient, COUNT(*), SUM(size)::bigint FROM fresh GROUP BY recipient
+	ON CONFLICT (recipient) DO UPDATE
+	SET messages = untilack_boxes.messages + excluded.messages, bytes = untilack_boxes.bytes + excluded.bytes
+	WHERE untilack_boxes.messages + excluded.messages <= #3::bigint AND untilack_boxes.bytes + excluded.bytes <= #4::bigint
+	RETURNING recipient
+)
+INSERT INTO untilack_rows (` + insertColumns + `)
+SELECT ` + insertColumns + ` FROM fresh JOIN boxed USING (recipient)`
+
+	// Stanzas come in one piece: as an array they would be sent in hexadecimal.
+	putMany = `WITH input AS (
+	SELECT place, identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size,
+		substring(#5::bytea FROM start FOR length) AS stanza
+	FROM unnest(#6::bytea[], #7::text[], #8::text[], #9::text[], #10::bigint[], #11::text[], #12::bigint[], #13::smallint[],
+		#14::bigint[], #15::bigint[], #16::bigint[], #17::bigint[], #18::int[], #19::int[]) WITH ORDINALITY
+		AS input (identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size, start, length, place)
+)` + putBatch
+
+	// For one row arrays would take twice the time.
+	putOne = `WITH input AS (
+	SELECT 1::bigint AS place, #5::bytea AS identity, #6::text AS recipient, #7::text AS sender, #8::text AS message, #9::bigint AS sum,
+		#10::text AS resource, #11::bigint AS marks, #12::smallint AS custody, #13::bigint AS received, #14::bigint AS expires,
+		#15::bigint AS attempt, #16::bigint AS size, #17::bytea AS stanza
+)` + putBatch
+
+	deleteBatch = `, ` + movedClock + `, gone AS (
+	DELETE FROM untilack_rows WHERE identity = ANY (#3::bytea[]) AND EXISTS (SELECT 1 FROM clock) RETURNING recipient, size
+), boxed AS (
+	UPDATE untilack_boxes SET messages = untilack_boxes.messages - less.messages, bytes = untilack_boxes.bytes - less.bytes
+	FROM (SELECT recipient, COUNT(*) AS messages, SUM(size)::bigint AS bytes FROM gone GROUP BY recipient) AS less
+	WHERE untilack_boxes.recipient = less.recipient
+)
+INSERT INTO untilack_marks (identity, deleted) SELECT identity, #2::bigint FROM clock CROSS JOIN input
+ON CONFLICT (identity) DO UPDATE SET deleted = excluded.deleted`
+
+	deleteMany = `WITH input AS (SELECT unnest(#3::bytea[]) AS identity)` + deleteBatch
+)
+
+// An execer is a database or a transaction.
+type execer interface {
+	ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error)
+}
+
+func (s *Store) putPostgreSQL(ctx context.Context, db execer, b *batch) error {
+	pattern, args := putMany, []any{int64(len(b.puts)), b.forget, s.options.maxMessages(), s.options.maxBytes()}
+	if len(b.puts) == 1 {
+		pattern, args = putOne, append(args, b.puts[0].values()...)
+	} else {
+		args = appendArrays(args, b.puts)
+	}
+	result, err := db.ExecContext(ctx, s.texts.text(pattern, 1), args...)
+	return affects(len(b.puts), result, err)
+}
+
+func (s *Store) deletePostgreSQL(ctx context.Context, db execer, b *batch) error {
+	var ids array
+	for _, e := range b.deletes {
+		ids.add(e.id[:])
+	}
+	result, err := db.ExecContext(ctx, s.texts.text(deleteMany, 1), int64(len(b.deletes)), b.now, ids.text())
+	return affects(len(b.deletes), result, err)
+}
+
+// appendArrays appends the arguments of putMany from the stanzas on.
+func appendArrays(args []any, puts []*entry) []any {
+	var stanzas []byte
+	columns := make([]array, stanzaColumn+2)
+	for _, e := range puts {
+		values := e.values()
+		for i := range stanzaColumn {
+			columns[i].add(values[i])
+		}
+		stanza := values[stanzaColumn].([]byte)
+		columns[stanzaColumn].add(int64(len(stanzas) + 1)) // counted from one
+		columns[stanzaColumn+1].add(int64(len(stanza)))
+		stanzas = append(stanzas, stanza...)
+	}
+	args = append(args, stanzas)
+	for i := range columns {
+		args = append(args, columns[i].text())
+	}
+	return args
+}
+
+// An array is a text that PostgreSQL reads as one. Every driver can send that.
+type array []byte
+
+func (a *array) add(value any) {
+	*a = append(*a, ',')
+	switch v := value.(type) {
+	case nil:
+		*a = append(*a, "NULL"...)
+	case int64:
+		*a = strconv.AppendInt(*a, v, 10)
+	case []byte:
+		*a = append(*a, `"\\x`...)
+		*a = append(hex.AppendEncode(*a, v), '"')
+	case string:
+		a.quote(v)
+	}
+}
+
+func (a *array) quote(text string) {
+	*a = append(*a, '"')
+	for i := range len(text) {
+		if text[i] == '"' || text[i] == '\\' {
+			*a = append(*a, '\\')
+		}
+		*a = append(*a, text[i])
+	}
+	*a = append(*a, '"')
+}
+
+// text returns the array, which is not empty.
+func (a array) text() string { return "{" + string(a[1:]) + "}" }

@@ -1,0 +1,122 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+)
+
+// A batch is a group of entries as it usually is: packets that the store has not seen,
+// for recipients who have room, and deletions, no packet twice. It is written without
+// being read first. If anything turns out to be otherwise the group takes the long way:
+// see transaction.
+type batch struct {
+	puts    []*entry
+	deletes []*entry
+	boxes   []*boxChange // what the puts need
+	now     int64
+	forget  int64 // what was deleted before this time is forgotten
+}
+
+// A boxChange is how much more a recipient has.
+type boxChange struct {
+	recipient       string
+	messages, bytes int64
+}
+
+// errUnusual says that a batch has to take the long way.
+var errUnusual = errors.New("sqlstore: an unusual batch")
+
+// newBatch returns entries as a batch, and whether they can be one.
+func newBatch(entries []*entry, o *Options) (*batch, bool) {
+	now := o.Now()
+	b := &batch{now: micros(now), forget: micros(now.Add(-o.MarkTime))}
+	seen := make(map[identity]bool, len(entries))
+	for _, e := range entries {
+		if seen[e.id] {
+			return nil, false
+		}
+		seen[e.id] = true
+		if e.delete {
+			b.deletes = append(b.deletes, e)
+		} else {
+			b.puts = append(b.puts, e)
+		}
+	}
+	b.boxes = boxChanges(b.puts)
+	for _, c := range b.boxes {
+		if c.messages > o.maxMessages() || c.bytes > o.maxBytes() {
+			return nil, false
+		}
+	}
+	return b, true
+}
+
+// boxChanges sums the sizes of entries by recipient.
+func boxChanges(entries []*entry) (changes []*boxChange) {
+	known := make(map[string]*boxChange, len(entries))
+	for _, e := range entries {
+		c := known[e.identity.To]
+		if c == nil {
+			c = &boxChange{recipient: e.identity.To}
+			known[c.recipient] = c
+			changes = append(changes, c)
+		}
+		c.messages++
+		c.bytes += e.size
+	}
+	return changes
+}
+
+// usual writes entries as a batch, if they are one. Without an error all of it is
+// committed. After one a part may be; to write that once more does nothing.
+func (s *Store) usual(ctx context.Context, entries []*entry) error {
+	b, ok := newBatch(entries, &s.options)
+	if !ok {
+		return errUnusual
+	}
+	if s.dialect == SQLite {
+		return s.inTransaction(ctx, func(tx *sql.Tx) error { return s.writeSQLite(ctx, tx, b) })
+	}
+	switch {
+	case len(b.deletes) == 0:
+		return s.putPostgreSQL(ctx, s.db, b)
+	case len(b.puts) == 0:
+		return s.deletePostgreSQL(ctx, s.db, b)
+	}
+	return s.inTransaction(ctx, func(tx *sql.Tx) error {
+		if err := s.putPostgreSQL(ctx, tx, b); err != nil {
+			return err
+		}
+		return s.deletePostgreSQL(ctx, tx, b)
+	})
+}
+
+// inTransaction does something in a transaction, which it commits if there is no error.
+func (s *Store) inTransaction(ctx context.Context, do func(*sql.Tx) error) error {
+	tx, err := s.db.BeginTx(ctx, s.dialect.isolation())
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // does nothing after the commit
+	if err := do(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// affects returns errUnusual if a statement has not affected so many rows.
+func affects(want int, result sql.Result, err error) error {
+	if err != nil {
+		return err
+	}
+	got, err := result.RowsAffected()
+	if err == nil && got != int64(want) {
+		err = errUnusual
+	}
+	return err
+}

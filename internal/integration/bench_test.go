@@ -1,0 +1,256 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package integration
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/untilack/untilack/actions"
+	"github.com/untilack/untilack/actions/sqlstore"
+	"github.com/untilack/untilack/cache"
+)
+
+// Each benchmark measures three things by turns, and reports what one message takes, in
+// µs, as medians of the rounds:
+//
+//	store  a Store, with so many senders who wait for each message
+//	bare   one goroutine that writes the same rows into the same table and indexes, in
+//	       commits of so many, by the fastest plain statement: no quotas, no marks
+//	disk   the same bytes appended to a file, with an fdatasync for so many
+//
+// The metric bare/store is the median of the rounds' ratios: 1 is as fast as the bare engine.
+
+func BenchmarkStorePut(b *testing.B) { benchmarkStore(b, false) }
+
+func BenchmarkStorePutDelete(b *testing.B) { benchmarkStore(b, true) }
+
+func benchmarkStore(b *testing.B, remove bool) {
+	for i := range databases {
+		for _, senders := range []int{128, 1} {
+			b.Run(fmt.Sprintf("%s/senders=%d", databases[i].name, senders), func(b *testing.B) {
+				measure(b, &databases[i], senders, remove)
+			})
+		}
+	}
+}
+
+const benchRecipients = 1000
+
+// measure runs rounds of the three.
+func measure(b *testing.B, d *database, senders int, remove bool) {
+	store, engine, disk := d.newStore(b, &sqlstore.Options{MaxMessages: -1, MaxBytes: -1}), newEngine(b, d, senders), newDisk(b)
+	messages := 20 * senders // of one sender: 400 in a round
+	if senders == 1 {
+		messages = 400
+	}
+	var spent struct{ store, bare, disk, ratio []float64 }
+	made := 0
+	for round := 0; b.Loop(); round++ {
+		packets := make([]cache.Packet, messages)
+		for i := range packets {
+			packets[i] = benchPacket(made)
+			made++
+		}
+		bare := perMessage(messages, func() { engine.write(packets, senders, remove) })
+		stored := perMessage(messages, func() { putAll(b, store, packets, senders, remove) })
+		raw := perMessage(messages, func() { disk.write(packets, senders) })
+		if round > 0 || b.N == 1 { // the first one prepares statements
+			spent.store, spent.bare = append(spent.store, stored), append(spent.bare, bare)
+			spent.disk, spent.ratio = append(spent.disk, raw), append(spent.ratio, bare/stored)
+		}
+	}
+	b.ReportMetric(median(spent.store), "store-µs")
+	b.ReportMetric(median(spent.bare), "bare-µs")
+	b.ReportMetric(median(spent.disk), "disk-µs")
+	b.ReportMetric(median(spent.ratio), "bare/store")
+	b.ReportMetric(0, "ns/op")
+}
+
+func perMessage(messages int, do func()) float64 {
+	start := time.Now()
+	do()
+	return float64(time.Since(start).Microseconds()) / float64(messages)
+}
+
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// benchPacket returns a packet whose stanza has 400 bytes.
+func benchPacket(number int) cache.Packet {
+	id := fmt.Sprintf("id-%d", number)
+	p := cache.Packet{
+		Key: cache.Key{
+			To:   fmt.Sprintf("user%d@capulet.example", number*7919%benchRecipients),
+			From: fmt.Sprintf("user%d@montague.example/orchard", number%128),
+			ID:   id,
+		},
+		Sum: uint64(number), Resource: "balcony", Received: time.Now(),
+	}
+	text := fmt.Sprintf(`<message to='%s/balcony' from='%s' id='%s' type='chat'><body>`, p.Key.To, p.Key.From, id)
+	const end = `</body><request xmlns='urn:xmpp:receipts'/></message>`
+	p.Stanza = []byte(text + strings.Repeat("o", max(0, 400-len(text)-len(end))) + end)
+	return p
+}
+
+// putAll has senders put packets, each its part one after the other.
+func putAll(b *testing.B, s *sqlstore.Store, packets []cache.Packet, senders int, remove bool) {
+	var group sync.WaitGroup
+	for part := range slices.Chunk(packets, len(packets)/senders) {
+		group.Go(func() {
+			for _, p := range part {
+				if errs := s.Put(context.Background(), actions.NewRow(p, true)); errs != nil {
+					b.Error(errs[0])
+				}
+				if !remove {
+					continue
+				}
+				if err := s.Delete(context.Background(), p.Identity()); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+// An engine is a database and nothing around it.
+type engine struct {
+	b      *testing.B
+	db     *sql.DB
+	d      *database
+	many   int
+	insert *sql.Stmt // of many rows in PostgreSQL, of one in SQLite: that is the fastest
+	delete *sql.Stmt // likewise
+	number int64
+}
+
+func newEngine(b *testing.B, d *database, many int) *engine {
+	e := &engine{b: b, db: d.newDB(b), d: d, many: many}
+	perStatement := many
+	if d.dialect == sqlstore.SQLite {
+		perStatement = 1
+	}
+	const columns = 14
+	insert := `INSERT INTO untilack_rows (number, identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size, stanza) VALUES `
+	var tuples, ids []string
+	for i := range perStatement {
+		var tuple []string
+		for c := range columns {
+			tuple = append(tuple, fmt.Sprintf("$%d", i*columns+c+1))
+		}
+		tuples = append(tuples, "("+strings.Join(tuple, ", ")+")")
+		ids = append(ids, fmt.Sprintf("$%d", i+1))
+	}
+	e.insert = e.prepare(insert + strings.Join(tuples, ", "))
+	e.delete = e.prepare(`DELETE FROM untilack_rows WHERE identity IN (` + strings.Join(ids, ", ") + `)`)
+	return e
+}
+
+func (e *engine) prepare(text string) *sql.Stmt {
+	statement, err := e.db.Prepare(text)
+	if err != nil {
+		e.b.Fatal(err)
+	}
+	return statement
+}
+
+// write writes packets, so many in a commit, and removes them in another.
+func (e *engine) write(packets []cache.Packet, many int, remove bool) {
+	for part := range slices.Chunk(packets, many) {
+		var rows, ids []any
+		for i := range part {
+			e.number++
+			id := e.id(&part[i])
+			rows, ids = append(rows, e.row(&part[i], id)...), append(ids, id)
+		}
+		e.commit(e.insert, rows, len(rows)/len(part))
+		if remove {
+			e.commit(e.delete, ids, 1)
+		}
+	}
+}
+
+func (e *engine) id(p *cache.Packet) []byte {
+	sum := sha256.Sum256(fmt.Append(nil, p.Identity()))
+	return sum[:20]
+}
+
+func (e *engine) row(p *cache.Packet, id []byte) []any {
+	return []any{
+		e.number, id, p.Key.To, p.Key.From, p.Key.ID, int64(p.Sum), p.Resource, int64(p.Marks),
+		int64(1), p.Received.UnixMicro(), nil, int64(p.Attempt), int64(len(p.Stanza)), p.Stanza,
+	}
+}
+
+// commit runs a statement for all arguments. A statement alone is a transaction.
+func (e *engine) commit(statement *sql.Stmt, args []any, each int) {
+	if e.d.dialect == sqlstore.PostgreSQL || len(args) == each {
+		e.check(statement.Exec(args...))
+		return
+	}
+	tx, err := e.db.Begin()
+	if err != nil {
+		e.b.Fatal(err)
+	}
+	statement = tx.Stmt(statement)
+	for one := range slices.Chunk(args, each) {
+		e.check(statement.Exec(one...))
+	}
+	if err := tx.Commit(); err != nil {
+		e.b.Fatal(err)
+	}
+}
+
+func (e *engine) check(_ sql.Result, err error) {
+	if err != nil {
+		e.b.Fatal(err)
+	}
+}
+
+// A disk is a file that grows.
+type disk struct {
+	b    *testing.B
+	file *os.File
+}
+
+func newDisk(b *testing.B) *disk {
+	file, err := os.Create(filepath.Join(b.TempDir(), "raw"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { file.Close() })
+	return &disk{b, file}
+}
+
+func (d *disk) write(packets []cache.Packet, many int) {
+	for part := range slices.Chunk(packets, many) {
+		var all bytes.Buffer
+		for i := range part {
+			all.Write(part[i].Stanza)
+		}
+		if _, err := d.file.Write(all.Bytes()); err != nil {
+			d.b.Fatal(err)
+		}
+		if err := datasync(d.file); err != nil {
+			d.b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,11 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+//go:build !linux
+
+package integration
+
+import "os"
+
+func datasync(f *os.File) error { return f.Sync() }
