@@ -77,7 +77,7 @@ type statement struct {
 // text returns the text of a statement. Its pattern has
 //
 //	#n  for the parameter n,
-//	[n] for a list of the parameters from n on, "#n, #n+1, …"
+//	@n  for a list of the parameters from n on, "#n, #n+1, …"
 //	{m} for a list of tuples of m parameters, "(#1, …, #m), (#m+1, …), …"
 func (t *texts) text(pattern string, entries int) string {
 	key := statement{pattern, entries}
@@ -92,7 +92,7 @@ func (t *texts) text(pattern string, entries int) string {
 func (t *texts) make(pattern string, entries int) string {
 	var b strings.Builder
 	for pattern != "" {
-		at := strings.IndexAny(pattern, "#[{")
+		at := strings.IndexAny(pattern, "#@{")
 		if at < 0 {
 			b.WriteString(pattern)
 			break
@@ -106,8 +106,7 @@ func (t *texts) make(pattern string, entries int) string {
 		switch kind {
 		case '#':
 			t.list(&b, n, 1)
-			continue
-		case '[':
+		case '@':
 			t.list(&b, n, entries)
 		case '{':
 			for i := range entries {
@@ -118,8 +117,8 @@ func (t *texts) make(pattern string, entries int) string {
 				t.list(&b, i*n+1, n)
 				b.WriteByte(')')
 			}
+			pattern = pattern[1:]
 		}
-		pattern = pattern[1:]
 	}
 	return b.String()
 }

@@ -131,13 +131,20 @@ func (q *queue) run() {
 }
 
 // gather lets other goroutines run as long as they bring more: those that were just
-// answered put again, and are not to wait for a commit of one.
+// answered put again, and are not to wait for a commit of a few.
 func (q *queue) gather() {
-	for before := -1; before < q.length(); {
-		before = q.length()
+	for before, idle := q.length(), 0; idle < idleTurns; {
 		runtime.Gosched()
+		if now := q.length(); now > before {
+			before, idle = now, 0
+		} else {
+			idle++
+		}
 	}
 }
+
+// idleTurns is how often others may run and bring nothing.
+const idleTurns = 3
 
 func (q *queue) length() int {
 	q.mu.Lock()

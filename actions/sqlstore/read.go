@@ -16,8 +16,8 @@ import (
 
 const (
 	listRows    = `SELECT ` + rowColumns + ` FROM untilack_rows WHERE recipient = #1 AND number > #2 ORDER BY number LIMIT #3`
-	readNumbers = `SELECT ` + rowColumns + ` FROM untilack_rows WHERE number IN ([1])`
-	readStands  = `SELECT identity FROM untilack_rows WHERE identity IN ([1])`
+	readNumbers = `SELECT ` + rowColumns + ` FROM untilack_rows WHERE number IN (@1)`
+	readStands  = `SELECT identity FROM untilack_rows WHERE identity IN (@1)`
 	readChanged = `SELECT number AS news, number, recipient FROM untilack_rows WHERE number > #1 ` +
 		`UNION ALL SELECT changed AS news, number, recipient FROM untilack_rows WHERE changed > #1 ORDER BY news LIMIT #2`
 )

@@ -8,6 +8,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -49,7 +50,6 @@ var migrations = [][]string{
 			identity BLOB PRIMARY KEY,
 			deleted BIGINT NOT NULL
 		) WITHOUT ROWID`,
-		`CREATE INDEX untilack_marks_deleted ON untilack_marks (deleted)`,
 		`CREATE TABLE untilack_clock (one INTEGER PRIMARY KEY, value BIGINT NOT NULL)`,
 		`INSERT INTO untilack_clock VALUES (1, 0)`,
 	},
@@ -115,7 +115,11 @@ func advance(ctx context.Context, db *sql.DB, d Dialect, version int) error {
 	if _, err := tx.ExecContext(ctx, fmt.Sprintf(`INSERT INTO untilack_schema VALUES (%d)`, version+1)); err != nil {
 		return err
 	}
-	for _, statement := range migrations[version] {
+	statements := migrations[version]
+	if d == SQLite && version == 0 {
+		statements = slices.Concat(statements, triggers)
+	}
+	for _, statement := range statements {
 		if _, err := tx.ExecContext(ctx, d.adapted(statement)); err != nil {
 			return err
 		}

@@ -7,96 +7,80 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
 )
 
 // In SQLite a batch is a transaction of small prepared statements: long ones take their
-// driver twice the time.
+// driver twice the time. Each writes to a view, and a trigger does the rest inside of the
+// database: see triggers. What a trigger finds unusual it refuses.
 const (
-	reserveBox = `INSERT INTO untilack_boxes (recipient, messages, bytes) VALUES (#1, #2, #3) ON CONFLICT (recipient) DO UPDATE ` +
-		`SET messages = messages + excluded.messages, bytes = bytes + excluded.bytes WHERE messages + excluded.messages <= #4 AND bytes + excluded.bytes <= #5`
-	insertFresh = `INSERT INTO untilack_rows (` + insertColumns + `) SELECT [1] ` +
-		`WHERE NOT EXISTS (SELECT 1 FROM untilack_marks WHERE identity = #2 AND deleted > #10 AND deleted > #15) ON CONFLICT (identity) DO NOTHING`
-	deleteRow  = `DELETE FROM untilack_rows WHERE identity = #1 RETURNING size`
-	upsertMark = `INSERT INTO untilack_marks (identity, deleted) VALUES (#1, #2) ON CONFLICT (identity) DO UPDATE SET deleted = excluded.deleted`
-	emptyBox   = `UPDATE untilack_boxes SET messages = messages - #2, bytes = bytes - #3 WHERE recipient = #1`
+	putRow    = `INSERT INTO untilack_put (` + putColumns + `) VALUES (@1)`
+	deleteRow = `INSERT INTO untilack_delete (identity, deleted) VALUES (#1, #2)`
 )
 
-// prepared are the statements that are kept prepared for SQLite, as long as the database
-// is open. Each is 14 parameters long at most, so that its length is that of a row.
-var prepared = []string{lockClock, reserveBox, insertFresh, deleteRow, upsertMark, emptyBox}
+// putColumns are those of a row but its number, and what the trigger compares with.
+const (
+	putColumns = `identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size, stanza, forget, most_messages, most_bytes`
+	putCount   = 16
+)
 
-// prepare prepares them. In a transaction it could wait for itself.
-func (s *Store) prepare(ctx context.Context) error {
-	s.prepared = make(map[string]*sql.Stmt, len(prepared))
-	for _, pattern := range prepared {
-		statement, err := s.db.PrepareContext(ctx, s.texts.text(pattern, columns))
-		if err != nil {
-			return err
-		}
-		s.prepared[pattern] = statement
-	}
-	return nil
+// triggers belong to the first version of SQLite's tables.
+var triggers = []string{
+	`CREATE VIEW untilack_put AS SELECT identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size, stanza,
+		0 AS forget, 0 AS most_messages, 0 AS most_bytes FROM untilack_rows`,
+	`CREATE TRIGGER untilack_put_row INSTEAD OF INSERT ON untilack_put BEGIN
+		SELECT RAISE(ABORT, 'untilack: deleted before') FROM untilack_marks
+			WHERE identity = NEW.identity AND deleted > NEW.forget AND deleted > NEW.received;
+		INSERT INTO untilack_boxes (recipient, messages, bytes) VALUES (NEW.recipient, 1, NEW.size)
+			ON CONFLICT (recipient) DO UPDATE SET messages = messages + 1, bytes = bytes + excluded.bytes;
+		SELECT RAISE(ABORT, 'untilack: quota') FROM untilack_boxes
+			WHERE recipient = NEW.recipient AND (messages > NEW.most_messages OR bytes > NEW.most_bytes);
+		UPDATE untilack_clock SET value = value + 1 WHERE one = 1;
+		INSERT INTO untilack_rows (` + insertColumns + `)
+			SELECT value, NEW.identity, NEW.recipient, NEW.sender, NEW.message, NEW.sum, NEW.resource, NEW.marks, NEW.custody,
+				NEW.received, NEW.expires, NEW.attempt, NEW.size, NEW.stanza FROM untilack_clock WHERE one = 1;
+	END`,
+	`CREATE VIEW untilack_delete AS SELECT identity, deleted FROM untilack_marks`,
+	`CREATE TRIGGER untilack_delete_row INSTEAD OF INSERT ON untilack_delete BEGIN
+		UPDATE untilack_boxes SET messages = messages - 1, bytes = bytes - (SELECT size FROM untilack_rows WHERE identity = NEW.identity)
+			WHERE recipient = (SELECT recipient FROM untilack_rows WHERE identity = NEW.identity);
+		DELETE FROM untilack_rows WHERE identity = NEW.identity;
+		INSERT INTO untilack_marks (identity, deleted) VALUES (NEW.identity, NEW.deleted)
+			ON CONFLICT (identity) DO UPDATE SET deleted = excluded.deleted;
+	END`,
 }
 
-func (s *Store) writeSQLite(ctx context.Context, tx *sql.Tx, b *batch) error {
-	// It waits for the lock of the database. Those after it do not wait, and a context
-	// that can end would cost each a goroutine.
-	var clock int64
-	count := int64(len(b.puts) + 1)
-	if err := tx.StmtContext(ctx, s.prepared[lockClock]).QueryRowContext(ctx, count).Scan(&clock); err != nil {
+// prepare prepares the statements, for as long as the database is open. In a transaction
+// it could wait for itself.
+func (s *Store) prepare(ctx context.Context) (err error) {
+	if s.putRow, err = s.db.PrepareContext(ctx, s.texts.text(putRow, putCount)); err != nil {
 		return err
 	}
-	ctx = context.WithoutCancel(ctx)
-	if err := s.putSQLite(ctx, tx, b, clock-count); err != nil {
-		return err
-	}
-	return s.deleteSQLite(ctx, tx, b)
+	s.deleteRow, err = s.db.PrepareContext(ctx, s.texts.text(deleteRow, 1))
+	return err
 }
 
-func (s *Store) putSQLite(ctx context.Context, tx *sql.Tx, b *batch, clock int64) error {
-	if len(b.puts) == 0 {
-		return nil
+// writeSQLite writes a batch. A statement alone is a transaction.
+func (s *Store) writeSQLite(ctx context.Context, b *batch) error {
+	if len(b.puts)+len(b.deletes) == 1 {
+		return s.writeRows(ctx, s.putRow, s.deleteRow, b)
 	}
-	reserve := tx.StmtContext(ctx, s.prepared[reserveBox])
-	for _, c := range b.boxes {
-		result, err := reserve.ExecContext(ctx, c.recipient, c.messages, c.bytes, s.options.maxMessages(), s.options.maxBytes())
-		if err := affects(1, result, err); err != nil {
-			return err
-		}
-	}
-	insert := tx.StmtContext(ctx, s.prepared[insertFresh])
+	return s.inTransaction(ctx, func(tx *sql.Tx) error {
+		return s.writeRows(ctx, tx.StmtContext(ctx, s.putRow), tx.StmtContext(ctx, s.deleteRow), b)
+	})
+}
+
+func (s *Store) writeRows(ctx context.Context, put, remove *sql.Stmt, b *batch) error {
 	for _, e := range b.puts {
-		clock++
-		args := append(append([]any{clock}, e.values()...), b.forget)
-		result, err := insert.ExecContext(ctx, args...)
-		if err := affects(1, result, err); err != nil {
+		args := append(e.values(), b.forget, s.options.maxMessages(), s.options.maxBytes())
+		if _, err := put.ExecContext(ctx, args...); err != nil {
 			return err
 		}
+		// The first one has waited for the lock of the database. The others do not wait,
+		// and a context that can end costs each a goroutine.
+		ctx = context.WithoutCancel(ctx)
 	}
-	return nil
-}
-
-func (s *Store) deleteSQLite(ctx context.Context, tx *sql.Tx, b *batch) error {
-	if len(b.deletes) == 0 {
-		return nil
-	}
-	remove, mark := tx.StmtContext(ctx, s.prepared[deleteRow]), tx.StmtContext(ctx, s.prepared[upsertMark])
-	var gone []*entry
 	for _, e := range b.deletes {
-		switch err := remove.QueryRowContext(ctx, e.id[:]).Scan(&e.size); {
-		case err == nil:
-			gone = append(gone, e)
-		case !errors.Is(err, sql.ErrNoRows):
-			return err
-		}
-		if _, err := mark.ExecContext(ctx, e.id[:], b.now); err != nil {
-			return err
-		}
-	}
-	empty := tx.StmtContext(ctx, s.prepared[emptyBox])
-	for _, c := range boxChanges(gone) {
-		if _, err := empty.ExecContext(ctx, c.recipient, c.messages, c.bytes); err != nil {
+		if _, err := remove.ExecContext(ctx, e.id[:], b.now); err != nil {
 			return err
 		}
 	}

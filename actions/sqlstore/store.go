@@ -81,9 +81,10 @@ type Store struct {
 	dialect Dialect
 	options Options
 	texts   texts
-	// prepared are statements by their patterns; for SQLite only.
-	prepared map[string]*sql.Stmt
-	queue    queue
+
+	// For SQLite only.
+	putRow, deleteRow *sql.Stmt
+	queue             queue
 }
 
 var _ actions.Store = (*Store)(nil)

@@ -94,9 +94,9 @@ func (t *transaction) query(pattern string, entries int, args []any, each func(s
 }
 
 const (
-	readRows  = `SELECT identity, custody, attempt, marks, size FROM untilack_rows WHERE identity IN ([1])`
-	readMarks = `SELECT identity, deleted FROM untilack_marks WHERE identity IN ([1])`
-	readBoxes = `SELECT recipient, messages, bytes FROM untilack_boxes WHERE recipient IN ([1])`
+	readRows  = `SELECT identity, custody, attempt, marks, size FROM untilack_rows WHERE identity IN (@1)`
+	readMarks = `SELECT identity, deleted FROM untilack_marks WHERE identity IN (@1)`
+	readBoxes = `SELECT recipient, messages, bytes FROM untilack_boxes WHERE recipient IN (@1)`
 )
 
 // read reads what the database has of all entries.

@@ -80,7 +80,7 @@ func (s *Store) usual(ctx context.Context, entries []*entry) error {
 		return errUnusual
 	}
 	if s.dialect == SQLite {
-		return s.inTransaction(ctx, func(tx *sql.Tx) error { return s.writeSQLite(ctx, tx, b) })
+		return s.writeSQLite(ctx, b)
 	}
 	switch {
 	case len(b.deletes) == 0:

@@ -28,10 +28,12 @@ import (
 //
 //	store  a Store, with so many senders who wait for each message
 //	bare   one goroutine that writes the same rows into the same table and indexes, in
-//	       commits of so many, by the fastest plain statement: no quotas, no marks
+//	       commits of so many, by the fastest plain statement: no quotas
+//	marks  the same, and a mark for each deletion, which is a row too (PutDelete only)
 //	disk   the same bytes appended to a file, with an fdatasync for so many
 //
-// The metric bare/store is the median of the rounds' ratios: 1 is as fast as the bare engine.
+// The metrics bare/store and marks/store are medians of the rounds' ratios: 1 is as fast as
+// the bare engine.
 
 func BenchmarkStorePut(b *testing.B) { benchmarkStore(b, false) }
 
@@ -51,12 +53,14 @@ const benchRecipients = 1000
 
 // measure runs rounds of the three.
 func measure(b *testing.B, d *database, senders int, remove bool) {
-	store, engine, disk := d.newStore(b, &sqlstore.Options{MaxMessages: -1, MaxBytes: -1}), newEngine(b, d, senders), newDisk(b)
-	messages := 20 * senders // of one sender: 400 in a round
+	store, disk := d.newStore(b, &sqlstore.Options{MaxMessages: -1, MaxBytes: -1}), newDisk(b)
+	engine, marking := newEngine(b, d, senders), newEngine(b, d, senders)
+	marking.marks = true
+	messages := 40 * senders
 	if senders == 1 {
 		messages = 400
 	}
-	var spent struct{ store, bare, disk, ratio []float64 }
+	spent := make(map[string][]float64)
 	made := 0
 	for round := 0; b.Loop(); round++ {
 		packets := make([]cache.Packet, messages)
@@ -64,18 +68,26 @@ func measure(b *testing.B, d *database, senders int, remove bool) {
 			packets[i] = benchPacket(made)
 			made++
 		}
-		bare := perMessage(messages, func() { engine.write(packets, senders, remove) })
-		stored := perMessage(messages, func() { putAll(b, store, packets, senders, remove) })
-		raw := perMessage(messages, func() { disk.write(packets, senders) })
-		if round > 0 || b.N == 1 { // the first one prepares statements
-			spent.store, spent.bare = append(spent.store, stored), append(spent.bare, bare)
-			spent.disk, spent.ratio = append(spent.disk, raw), append(spent.ratio, bare/stored)
+		took := map[string]float64{
+			"bare-µs":  perMessage(messages, func() { engine.write(packets, senders, remove) }),
+			"store-µs": perMessage(messages, func() { putAll(b, store, packets, senders, remove) }),
+			"disk-µs":  perMessage(messages, func() { disk.write(packets, senders) }),
+		}
+		took["bare/store"] = took["bare-µs"] / took["store-µs"]
+		if remove {
+			took["marks-µs"] = perMessage(messages, func() { marking.write(packets, senders, remove) })
+			took["marks/store"] = took["marks-µs"] / took["store-µs"]
+		}
+		if round == 0 { // it prepares statements
+			continue
+		}
+		for name, value := range took {
+			spent[name] = append(spent[name], value)
 		}
 	}
-	b.ReportMetric(median(spent.store), "store-µs")
-	b.ReportMetric(median(spent.bare), "bare-µs")
-	b.ReportMetric(median(spent.disk), "disk-µs")
-	b.ReportMetric(median(spent.ratio), "bare/store")
+	for name, values := range spent {
+		b.ReportMetric(median(values), name)
+	}
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -86,9 +98,6 @@ func perMessage(messages int, do func()) float64 {
 }
 
 func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
 	slices.Sort(values)
 	return values[len(values)/2]
 }
@@ -131,37 +140,44 @@ func putAll(b *testing.B, s *sqlstore.Store, packets []cache.Packet, senders int
 	group.Wait()
 }
 
-// An engine is a database and nothing around it.
+// An engine is a database and nothing around it. Its statements are of many rows in
+// PostgreSQL and of one in SQLite: that is the fastest in each.
 type engine struct {
-	b      *testing.B
-	db     *sql.DB
-	d      *database
-	many   int
-	insert *sql.Stmt // of many rows in PostgreSQL, of one in SQLite: that is the fastest
-	delete *sql.Stmt // likewise
-	number int64
+	b                    *testing.B
+	db                   *sql.DB
+	d                    *database
+	insert, delete, mark *sql.Stmt
+	number               int64
+	marks                bool
 }
 
 func newEngine(b *testing.B, d *database, many int) *engine {
-	e := &engine{b: b, db: d.newDB(b), d: d, many: many}
-	perStatement := many
+	e := &engine{b: b, db: d.newDB(b), d: d}
 	if d.dialect == sqlstore.SQLite {
-		perStatement = 1
+		many = 1
 	}
-	const columns = 14
-	insert := `INSERT INTO untilack_rows (number, identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size, stanza) VALUES `
-	var tuples, ids []string
-	for i := range perStatement {
-		var tuple []string
-		for c := range columns {
-			tuple = append(tuple, fmt.Sprintf("$%d", i*columns+c+1))
-		}
-		tuples = append(tuples, "("+strings.Join(tuple, ", ")+")")
-		ids = append(ids, fmt.Sprintf("$%d", i+1))
-	}
-	e.insert = e.prepare(insert + strings.Join(tuples, ", "))
-	e.delete = e.prepare(`DELETE FROM untilack_rows WHERE identity IN (` + strings.Join(ids, ", ") + `)`)
+	e.insert = e.prepare(`INSERT INTO untilack_rows (number, identity, recipient, sender, message, sum, resource, marks, ` +
+		`custody, received, expires, attempt, size, stanza) VALUES ` + tuples(many, 14))
+	e.delete = e.prepare(`DELETE FROM untilack_rows WHERE identity IN ` + tuples(1, many))
+	e.mark = e.prepare(`INSERT INTO untilack_marks (identity, deleted) VALUES ` + tuples(many, 2))
 	return e
+}
+
+// tuples returns so many tuples of parameters.
+func tuples(count, columns int) string {
+	var b strings.Builder
+	for i := range count * columns {
+		switch {
+		case i == 0:
+			b.WriteString("(")
+		case i%columns == 0:
+			b.WriteString("), (")
+		default:
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "$%d", i+1)
+	}
+	return b.String() + ")"
 }
 
 func (e *engine) prepare(text string) *sql.Stmt {
@@ -175,22 +191,21 @@ func (e *engine) prepare(text string) *sql.Stmt {
 // write writes packets, so many in a commit, and removes them in another.
 func (e *engine) write(packets []cache.Packet, many int, remove bool) {
 	for part := range slices.Chunk(packets, many) {
-		var rows, ids []any
+		var rows, ids, marks []any
 		for i := range part {
 			e.number++
-			id := e.id(&part[i])
-			rows, ids = append(rows, e.row(&part[i], id)...), append(ids, id)
+			sum := sha256.Sum256(fmt.Append(nil, part[i].Identity()))
+			id := sum[:20]
+			rows, ids, marks = append(rows, e.row(&part[i], id)...), append(ids, id), append(marks, id, e.number)
 		}
-		e.commit(e.insert, rows, len(rows)/len(part))
-		if remove {
-			e.commit(e.delete, ids, 1)
+		e.commit(work{e.insert, rows, 14})
+		switch {
+		case remove && e.marks:
+			e.commit(work{e.delete, ids, 1}, work{e.mark, marks, 2})
+		case remove:
+			e.commit(work{e.delete, ids, 1})
 		}
 	}
-}
-
-func (e *engine) id(p *cache.Packet) []byte {
-	sum := sha256.Sum256(fmt.Append(nil, p.Identity()))
-	return sum[:20]
 }
 
 func (e *engine) row(p *cache.Packet, id []byte) []any {
@@ -200,27 +215,40 @@ func (e *engine) row(p *cache.Packet, id []byte) []any {
 	}
 }
 
-// commit runs a statement for all arguments. A statement alone is a transaction.
-func (e *engine) commit(statement *sql.Stmt, args []any, each int) {
-	if e.d.dialect == sqlstore.PostgreSQL || len(args) == each {
-		e.check(statement.Exec(args...))
+// A work is a statement, and its arguments for some rows.
+type work struct {
+	statement *sql.Stmt
+	args      []any
+	columns   int
+}
+
+// commit does works in one transaction: a statement alone is one.
+func (e *engine) commit(works ...work) {
+	if first := works[0]; len(works) == 1 && (e.d.dialect == sqlstore.PostgreSQL || len(first.args) == first.columns) {
+		e.exec(first.statement, first.args)
 		return
 	}
 	tx, err := e.db.Begin()
 	if err != nil {
 		e.b.Fatal(err)
 	}
-	statement = tx.Stmt(statement)
-	for one := range slices.Chunk(args, each) {
-		e.check(statement.Exec(one...))
+	for _, w := range works {
+		each := len(w.args)
+		if e.d.dialect == sqlstore.SQLite {
+			each = w.columns
+		}
+		statement := tx.Stmt(w.statement)
+		for args := range slices.Chunk(w.args, each) {
+			e.exec(statement, args)
+		}
 	}
 	if err := tx.Commit(); err != nil {
 		e.b.Fatal(err)
 	}
 }
 
-func (e *engine) check(_ sql.Result, err error) {
-	if err != nil {
+func (e *engine) exec(statement *sql.Stmt, args []any) {
+	if _, err := statement.Exec(args...); err != nil {
 		e.b.Fatal(err)
 	}
 }
