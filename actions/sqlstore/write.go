@@ -156,7 +156,7 @@ func (r *request) fail(err error) {
 const (
 	readClock   = `SELECT value FROM untilack_clock WHERE one = 1`
 	lockClock   = `UPDATE untilack_clock SET value = value + #1 WHERE one = 1 RETURNING value`
-	deleteRows  = `DELETE FROM untilack_rows WHERE identity IN ([1])`
+	deleteRows  = `DELETE FROM untilack_rows WHERE identity IN (@1)`
 	upsertMarks = `INSERT INTO untilack_marks (identity, deleted) VALUES {2} ON CONFLICT (identity) DO UPDATE SET deleted = excluded.deleted`
 	upsertBoxes = `INSERT INTO untilack_boxes (recipient, messages, bytes) VALUES {3} ON CONFLICT (recipient) DO UPDATE SET messages = untilack_boxes.messages + excluded.messages, bytes = untilack_boxes.bytes + excluded.bytes`
 	updateRow   = `UPDATE untilack_rows SET attempt = #1, marks = #2, custody = #3, changed = #4 WHERE identity = #5`

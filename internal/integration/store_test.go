@@ -104,10 +104,15 @@ func open(t testing.TB, driver, source string) *sql.DB {
 func (d *database) newDB(t testing.TB) *sql.DB {
 	t.Helper()
 	db := openNew(t, d)
+	d.migrate(t, db)
+	return db
+}
+
+func (d *database) migrate(t testing.TB, db *sql.DB) {
+	t.Helper()
 	if err := sqlstore.Migrate(t.Context(), db, d.dialect); err != nil {
 		t.Fatal(err)
 	}
-	return db
 }
 
 func openNew(t testing.TB, d *database) *sql.DB {
@@ -118,7 +123,12 @@ func openNew(t testing.TB, d *database) *sql.DB {
 
 func (d *database) newStore(t testing.TB, o *sqlstore.Options) *sqlstore.Store {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), d.newDB(t), d.dialect, o)
+	return d.openStore(t, d.newDB(t), o)
+}
+
+func (d *database) openStore(t testing.TB, db *sql.DB, o *sqlstore.Options) *sqlstore.Store {
+	t.Helper()
+	s, err := sqlstore.Open(t.Context(), db, d.dialect, o)
 	if err != nil {
 		t.Fatal(err)
 	}
