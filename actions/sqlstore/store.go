@@ -121,6 +121,11 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, o *Options) (*Store, error
 			return nil, wrapped("open", err)
 		}
 	}
+	// Who has the clock's row finishes first: perhaps the last commit of a process that
+	// was killed, and whose rows are to be seen from now on.
+	if err := s.inTransaction(ctx, func(tx *sql.Tx) error { return s.tick(ctx, tx) }); err != nil {
+		return nil, wrapped("open", err)
+	}
 	s.queue.write = s.write
 	s.queue.room = make(chan struct{}, maxQueued)
 	return s, nil

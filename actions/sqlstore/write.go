@@ -7,6 +7,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/untilack/untilack/actions"
@@ -85,7 +86,8 @@ func (s *Store) Delete(ctx context.Context, ids ...cache.Identity) error {
 }
 
 // do has entries written, one part after the other. It returns how many were written, or
-// have an error of their own, before an error; of the others that is not known.
+// have an error of their own, before an error; of the others that is not known. After an
+// error no part is tried: its rows would get lower numbers than those that are put again.
 func (s *Store) do(ctx context.Context, entries []*entry) (written int, err error) {
 	if len(entries) == 0 {
 		return 0, wrapped("write", ctx.Err())
@@ -95,9 +97,22 @@ func (s *Store) do(ctx context.Context, entries []*entry) (written int, err erro
 		if err := s.queue.do(ctx, newRequest(part)); err != nil {
 			return written, wrapped("write", err)
 		}
+		if err := failure(part); err != nil {
+			return written, wrapped("write", err)
+		}
 		written += len(part)
 	}
 	return written, nil
+}
+
+// failure returns the error that all entries of a part have, if they do.
+func failure(part []*entry) error {
+	for _, e := range part {
+		if e.err == nil || errors.Is(e.err, actions.ErrQuota) {
+			return nil
+		}
+	}
+	return part[0].err
 }
 
 // firstPart returns as many entries from the first on as a request has.

@@ -148,22 +148,27 @@ func (s *Server) PID() int { return s.process.Process.Pid }
 
 // Kill ends the server with all its processes at once, as a crash does.
 func (s *Server) Kill() {
-	syscall.Kill(-s.process.Process.Pid, syscall.SIGKILL) // its backends are in groups of their own
-	s.killBackends()
+	s.process.Process.Signal(syscall.SIGSTOP) // it starts no more
+	children := s.children()
+	s.process.Process.Kill()
+	for _, pid := range children { // each leads a group of its own
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
 	<-s.ended
 }
 
-// killBackends kills the server's other processes: each leads a group of its own.
-func (s *Server) killBackends() {
-	list, err := exec.Command("ps", "-o", "pid=", "--ppid", strconv.Itoa(s.process.Process.Pid)).Output()
+// children returns the process ids of the server's other processes.
+func (s *Server) children() (pids []int) {
+	list, err := exec.Command("ps", "-o", "pid=", "--ppid", strconv.Itoa(s.PID())).Output()
 	if err != nil {
-		return
+		return nil
 	}
 	for field := range bytes.FieldsSeq(list) {
 		if pid, err := strconv.Atoi(string(field)); err == nil {
-			syscall.Kill(pid, syscall.SIGKILL)
+			pids = append(pids, pid)
 		}
 	}
+	return pids
 }
 
 // Stop ends the server in order, and removes the cluster.
