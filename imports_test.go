@@ -39,6 +39,18 @@ var house = map[string]map[string]string{
 		module + "/receipts": "imports run one way",
 		"testing":            "the conformance suite is a package of its own",
 	},
+	"/actions/sqlstore": {
+		"net":                            "a connection is the driver's",
+		"encoding/xml":                   "to a store a stanza is bytes",
+		"mellium":                        "standard library, cache and actions alone",
+		"modernc.org/sqlite":             "the database is handed in",
+		"github.com/jackc/pgx/v5":        "the database is handed in",
+		"github.com/jackc/pgx/v5/stdlib": "the database is handed in",
+		"github.com/lib/pq":              "the database is handed in",
+		module:                           "imports run one way",
+		module + "/receipts":             "imports run one way",
+		"testing":                        "tests alone test",
+	},
 	"/receipts": {
 		"mellium.im/xmpp":   "the codec knows no session",
 		"crypto/tls":        "the codec knows no session",

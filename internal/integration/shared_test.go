@@ -310,7 +310,7 @@ func TestUsage(t *testing.T) {
 func TestNewsUnderLoad(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, d *database) {
 		nodes := d.newNodes(t, 3, nil)
-		const each = 700
+		const each = 300
 		_, mark, err := nodes[2].News(t.Context(), nil, "", 0)
 		if err != nil {
 			t.Fatal(err)
