@@ -40,6 +40,7 @@ type run struct {
 	logins     int
 	unordered  bool // whether messages may come in another order
 	mayBreak   bool // whether the database may be broken after a fault
+	outlived   bool // whether a commit may go on when the relay is dead
 }
 
 func newRun(t testing.TB, j job) *run {
@@ -179,6 +180,8 @@ func (r *run) check() error {
 		return fmt.Errorf("%q", r.ledger.faults)
 	case len(r.ledger.disorder) > 0 && !r.unordered:
 		return fmt.Errorf("out of order: %q", r.ledger.disorder)
+	case r.ledger.late > 0 && !r.outlived:
+		return fmt.Errorf("%d messages came late", r.ledger.late)
 	}
 	return nil
 }
@@ -238,6 +241,7 @@ func TestKill(t *testing.T) {
 	for _, target := range targets {
 		t.Run(target.name, func(t *testing.T) {
 			r := newRun(t, target.create(t))
+			r.outlived = r.job.Dialect == sqlstore.PostgreSQL // the server has it in hand
 			for i := range *rounds {
 				if err := r.killOnce(i); err != nil {
 					t.Fatalf("round %d: %v", i, err)
@@ -311,5 +315,6 @@ func (r *run) crashUnderLoad(round int) error {
 	r.someWork()
 	err := r.crash()
 	stop()
+	r.ledger.crash()
 	return err
 }

@@ -8,7 +8,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"testing"
 )
 
 // A pair is a sender and a recipient, by their numbers.
@@ -20,6 +22,7 @@ type message struct {
 	number       int // of those of the pair
 	acknowledged bool
 	refused      bool
+	orphan       bool // the relay was killed before it was acknowledged
 	copies       int
 }
 
@@ -33,7 +36,7 @@ type ledger struct {
 	faults   []string     // what must not happen
 	disorder []string     // what came out of its order
 
-	acknowledged, delivered, duplicates, refused, refusedAndDelivered, receipts int
+	acknowledged, delivered, duplicates, refused, refusedAndDelivered, late, receipts int
 
 	missing int // acknowledged, and not delivered so far
 }
@@ -103,26 +106,40 @@ func (l *ledger) receive(order map[pair]int, id string) {
 		return
 	}
 	m.copies++
-	if m.refused { // and stored all the same: the database has died before it could say so
+	switch {
+	case m.refused: // and stored all the same: the database has died before it could say so
 		l.refusedAndDelivered++
 		return
+	case m.copies > 1:
+		l.duplicates++
+	default:
+		l.first(m)
 	}
-	if m.number <= order[m.pair] {
-		l.disorder = append(l.disorder, fmt.Sprintf("%s after number %d of its pair on a stream", id, order[m.pair]))
+	switch behind := m.number <= order[m.pair] || m.copies == 1 && m.number < l.newest[m.pair]; {
+	case behind && m.orphan && m.copies == 1:
+		l.late++
+	case behind:
+		l.disorder = append(l.disorder, fmt.Sprintf("%s (copy %d) after %d on its stream and %d on others", id, m.copies, order[m.pair], l.newest[m.pair]))
 	}
 	order[m.pair] = max(order[m.pair], m.number)
-	if m.copies > 1 {
-		l.duplicates++
-		return
-	}
+	l.newest[m.pair] = max(l.newest[m.pair], m.number)
+}
+
+// first takes note of the first copy of a message. The ledger is locked.
+func (l *ledger) first(m *message) {
 	l.delivered++
 	if m.acknowledged {
 		l.missing--
 	}
-	if m.number < l.newest[m.pair] {
-		l.disorder = append(l.disorder, fmt.Sprintf("%s for the first time after number %d of its pair", id, l.newest[m.pair]))
+}
+
+// crash is called when the relay is dead, and all has been read that came from it.
+func (l *ledger) crash() {
+	l.enter()
+	defer l.leave()
+	for _, m := range l.messages {
+		m.orphan = !m.acknowledged
 	}
-	l.newest[m.pair] = max(l.newest[m.pair], m.number)
 }
 
 // receipt is called when a sender has got a receipt.
@@ -178,6 +195,62 @@ func (l *ledger) lost() []string {
 func (l *ledger) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return fmt.Sprintf("%d messages: %d acknowledged, %d refused (%d of them delivered); %d others delivered, %d acknowledged and lost, %d duplicates, %d out of order, %d receipts",
-		len(l.messages), l.acknowledged, l.refused, l.refusedAndDelivered, l.delivered, l.missing, l.duplicates, len(l.disorder), l.receipts)
+	return fmt.Sprintf("%d messages: %d acknowledged, %d refused (%d of them delivered); %d others delivered, %d acknowledged and lost, %d duplicates, %d out of order, %d late, %d receipts",
+		len(l.messages), l.acknowledged, l.refused, l.refusedAndDelivered, l.delivered, l.missing, l.duplicates, len(l.disorder), l.late, l.receipts)
+}
+
+// TestLedger checks that the ledger notices what must not happen. Of each story the
+// letters say what is done: s sends the next message, a acknowledges one, c is a crash,
+// r receives one, and l logs in.
+func TestLedger(t *testing.T) {
+	for story, want := range map[string]string{
+		"s s a1 a2 r1 r2":       "",
+		"s s a1 a2 r1":          "lost 0-0-2",
+		"s a1 r1 c l r1":        "duplicates 1",
+		"s s a1 a2 r2 r1":       "disorder 1",
+		"s s a1 a2 r1 r2 l r2":  "duplicates 1",
+		"s s r1 r2 l r2 r1":     "disorder 1, duplicates 2",
+		"s s a1 a2 r2 l r1":     "disorder 1",
+		"s r1 r1":               "disorder 1, duplicates 1",
+		"s c s a2 l r2 r1":      "late 1",
+		"s a1 c s a2 l r2 l r1": "disorder 1",
+		"r9":                    "faults 1",
+	} {
+		if got := tell(story); got != want {
+			t.Errorf("%s: got %q, want %q", story, got, want)
+		}
+	}
+}
+
+// tell returns what the ledger says of a story.
+func tell(story string) string {
+	l, order := newLedger(), make(map[pair]int)
+	for _, step := range strings.Fields(story) {
+		id := "0-0-" + step[1:]
+		switch step[0] {
+		case 's':
+			l.send(pair{})
+		case 'a':
+			l.acknowledge([]string{id})
+		case 'c':
+			l.crash()
+		case 'r':
+			l.receive(order, id)
+		case 'l':
+			clear(order)
+		}
+	}
+	var said []string
+	for _, id := range l.lost() {
+		said = append(said, "lost "+id)
+	}
+	for _, count := range []struct {
+		name string
+		n    int
+	}{{"disorder", len(l.disorder)}, {"duplicates", l.duplicates}, {"late", l.late}, {"faults", len(l.faults)}} {
+		if count.n > 0 {
+			said = append(said, fmt.Sprint(count.name, " ", count.n))
+		}
+	}
+	return strings.Join(said, ", ")
 }
