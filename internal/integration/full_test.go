@@ -5,6 +5,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ import (
 
 // A file that may not grow stands for a disk that is full: rows are refused with an error
 // that says so, those that were accepted are there, and when there is room it goes on.
-func TestDiskFull(t *testing.T) {
+func TestWhatAFullDiskHasStays(t *testing.T) {
 	db := databases[0].newDB(t)
 	db.SetMaxOpenConns(1) // the limit is one of the connection
 	limit := func(pages int) {
@@ -45,7 +46,7 @@ func TestDiskFull(t *testing.T) {
 	for n := 0; refusal == nil && n < 1000; n++ {
 		refusal = put(n)
 	}
-	if refusal == nil || !strings.Contains(refusal.Error(), "full") || actions.IsPermanent(refusal) {
+	if refusal == nil || !errors.Is(refusal, actions.ErrFull) || actions.IsPermanent(refusal) {
 		t.Fatalf("a store without room says %v after %d rows", refusal, len(accepted))
 	}
 	check := func() {
