@@ -23,6 +23,8 @@ const (
 	RETURNING value - #1::bigint AS before
 )`
 
+	// "IS TRUE" makes PostgreSQL look the recipients up in a hash; it takes them for one, and
+	// would go through all of them for each row.
 	putBatch = `, ` + movedClock + `, fresh AS (
 	SELECT input.*, before + place AS number FROM clock CROSS JOIN input
 	WHERE (SELECT 1 FROM untilack_rows WHERE untilack_rows.identity = input.identity) IS NULL
@@ -36,7 +38,7 @@ const (
 	RETURNING recipient
 )
 INSERT INTO untilack_rows (` + insertColumns + `)
-SELECT ` + insertColumns + ` FROM fresh JOIN boxed USING (recipient)`
+SELECT ` + insertColumns + ` FROM fresh WHERE (recipient IN (SELECT recipient FROM boxed)) IS TRUE`
 
 	// Stanzas come in one piece: as an array they would be sent in hexadecimal.
 	putMany = `WITH input AS (
@@ -47,15 +49,16 @@ SELECT ` + insertColumns + ` FROM fresh JOIN boxed USING (recipient)`
 		AS input (identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size, start, length, place)
 )` + putBatch
 
-	// For one row arrays would take twice the time.
+	// For one row arrays would take twice the time; so it is with deletions.
 	putOne = `WITH input AS (
 	SELECT 1::bigint AS place, #5::bytea AS identity, #6::text AS recipient, #7::text AS sender, #8::text AS message, #9::bigint AS sum,
 		#10::text AS resource, #11::bigint AS marks, #12::smallint AS custody, #13::bigint AS received, #14::bigint AS expires,
 		#15::bigint AS attempt, #16::bigint AS size, #17::bytea AS stanza
 )` + putBatch
 
-	deleteBatch = `, ` + movedClock + `, gone AS (
-	DELETE FROM untilack_rows WHERE identity = ANY (#3::bytea[]) AND EXISTS (SELECT 1 FROM clock) RETURNING recipient, size
+	deletedRows = `, ` + movedClock + `, gone AS (
+	DELETE FROM untilack_rows WHERE EXISTS (SELECT 1 FROM clock) AND identity = `
+	deletedBoxes = ` RETURNING recipient, size
 ), boxed AS (
 	UPDATE untilack_boxes SET messages = untilack_boxes.messages - less.messages, bytes = untilack_boxes.bytes - less.bytes
 	FROM (SELECT recipient, COUNT(*) AS messages, SUM(size)::bigint AS bytes FROM gone GROUP BY recipient) AS less
@@ -64,7 +67,8 @@ SELECT ` + insertColumns + ` FROM fresh JOIN boxed USING (recipient)`
 INSERT INTO untilack_marks (identity, deleted) SELECT identity, #2::bigint FROM clock CROSS JOIN input
 ON CONFLICT (identity) DO UPDATE SET deleted = excluded.deleted`
 
-	deleteMany = `WITH input AS (SELECT unnest(#3::bytea[]) AS identity)` + deleteBatch
+	deleteMany = `WITH input AS (SELECT unnest(#3::bytea[]) AS identity)` + deletedRows + `ANY (#3::bytea[])` + deletedBoxes
+	deleteOne  = `WITH input AS (SELECT #3::bytea AS identity)` + deletedRows + `#3::bytea` + deletedBoxes
 )
 
 // An execer is a database or a transaction.
@@ -84,11 +88,17 @@ func (s *Store) putPostgreSQL(ctx context.Context, db execer, b *batch) error {
 }
 
 func (s *Store) deletePostgreSQL(ctx context.Context, db execer, b *batch) error {
-	var ids array
-	for _, e := range b.deletes {
-		ids.add(e.id[:])
+	pattern, args := deleteMany, []any{int64(len(b.deletes)), b.now}
+	if len(b.deletes) == 1 {
+		pattern, args = deleteOne, append(args, b.deletes[0].id[:])
+	} else {
+		var ids array
+		for _, e := range b.deletes {
+			ids.add(e.id[:])
+		}
+		args = append(args, ids.text())
 	}
-	result, err := db.ExecContext(ctx, s.texts.text(deleteMany, 1), int64(len(b.deletes)), b.now, ids.text())
+	result, err := db.ExecContext(ctx, s.texts.text(pattern, 1), args...)
 	return affects(len(b.deletes), result, err)
 }
 
