@@ -60,9 +60,10 @@ SELECT ` + insertColumns + ` FROM fresh WHERE (recipient IN (SELECT recipient FR
 	DELETE FROM untilack_rows WHERE EXISTS (SELECT 1 FROM clock) AND identity = `
 	deletedBoxes = ` RETURNING recipient, size
 ), boxed AS (
-	UPDATE untilack_boxes SET messages = untilack_boxes.messages - less.messages, bytes = untilack_boxes.bytes - less.bytes
-	FROM (SELECT recipient, COUNT(*) AS messages, SUM(size)::bigint AS bytes FROM gone GROUP BY recipient) AS less
-	WHERE untilack_boxes.recipient = less.recipient
+	INSERT INTO untilack_boxes (recipient, messages, bytes)
+	SELECT recipient, -COUNT(*), -SUM(size)::bigint FROM gone GROUP BY recipient
+	ON CONFLICT (recipient) DO UPDATE
+	SET messages = untilack_boxes.messages + excluded.messages, bytes = untilack_boxes.bytes + excluded.bytes
 )
 INSERT INTO untilack_marks (identity, deleted) SELECT identity, #2::bigint FROM clock CROSS JOIN input
 ON CONFLICT (identity) DO UPDATE SET deleted = excluded.deleted`
