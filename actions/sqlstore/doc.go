@@ -27,9 +27,16 @@
 // numbers of rows have the order in which they become visible, over all processes, and a
 // reader who goes on from the last number misses none.
 //
+// What is usual, new packets within the quotas and deletions, is written without being read
+// first: in PostgreSQL as one statement, in SQLite as one for each row. What turns out to be
+// otherwise takes a longer way, a transaction that reads first. So does what failed, once
+// more; and if that fails while the database answers, each call is tried alone, so that no
+// row fails because of another.
+//
 // # Tables
 //
 // untilack_rows holds the rows, untilack_boxes how much each recipient has (for quotas),
 // untilack_marks what was deleted a short while ago, untilack_clock one number, and
-// untilack_schema the version of all this. Nothing but a Store should write to them.
+// untilack_schema the version of all this. SQLite has two views with triggers besides.
+// Nothing but a Store should write to them. See docs/STORES.md.
 package sqlstore

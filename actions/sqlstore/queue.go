@@ -108,9 +108,13 @@ func (q *queue) add(r *request) {
 
 // run writes until nothing waits.
 func (q *queue) run() {
+	last := 1
 	for {
-		q.gather()
+		if last > 1 { // one sender alone does not wait for others
+			q.gather()
+		}
 		requests := q.next()
+		last = len(requests)
 		if requests == nil {
 			return
 		}

@@ -17,15 +17,8 @@ import (
 type batch struct {
 	puts    []*entry
 	deletes []*entry
-	boxes   []*boxChange // what the puts need
 	now     int64
 	forget  int64 // what was deleted before this time is forgotten
-}
-
-// A boxChange is how much more a recipient has.
-type boxChange struct {
-	recipient       string
-	messages, bytes int64
 }
 
 // errUnusual says that a batch has to take the long way.
@@ -47,29 +40,22 @@ func newBatch(entries []*entry, o *Options) (*batch, bool) {
 			b.puts = append(b.puts, e)
 		}
 	}
-	b.boxes = boxChanges(b.puts)
-	for _, c := range b.boxes {
-		if c.messages > o.maxMessages() || c.bytes > o.maxBytes() {
-			return nil, false
-		}
-	}
-	return b, true
+	return b, o.canHave(b.puts)
 }
 
-// boxChanges sums the sizes of entries by recipient.
-func boxChanges(entries []*entry) (changes []*boxChange) {
-	known := make(map[string]*boxChange, len(entries))
+// canHave reports whether recipients who have nothing would have room for entries.
+func (o *Options) canHave(entries []*entry) bool {
+	boxes := make(map[string]box, len(entries))
 	for _, e := range entries {
-		c := known[e.identity.To]
-		if c == nil {
-			c = &boxChange{recipient: e.identity.To}
-			known[c.recipient] = c
-			changes = append(changes, c)
+		b := boxes[e.identity.To]
+		b.messages++
+		b.bytes += e.size
+		if b.messages > o.maxMessages() || b.bytes > o.maxBytes() {
+			return false
 		}
-		c.messages++
-		c.bytes += e.size
+		boxes[e.identity.To] = b
 	}
-	return changes
+	return true
 }
 
 // usual writes entries as a batch, if they are one. Without an error all of it is
