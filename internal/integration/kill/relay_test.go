@@ -69,7 +69,7 @@ func serveRelay(j job, out io.Writer) error {
 		PersistAfter: j.PersistAfter,
 		AckWait:      500 * time.Millisecond,
 		ProbeWait:    250 * time.Millisecond,
-		RetryWait:    50 * time.Millisecond,
+		RetryWait:    5 * time.Millisecond, // and up to a thousand times that, after many failures
 	})
 	if err != nil {
 		return err
