@@ -16,6 +16,7 @@ import (
 
 // A client is one end of a connection to a node.
 type client struct {
+	node    string // its address
 	address string
 	conn    net.Conn
 	handle  func(*client, stanza)
@@ -33,7 +34,7 @@ func connect(node, address string, handle func(*client, stanza)) (*client, error
 	if err != nil {
 		return nil, err
 	}
-	c := &client{address: address, conn: conn, handle: handle, ended: make(chan struct{}), answers: make(map[string]chan stanza)}
+	c := &client{node: node, address: address, conn: conn, handle: handle, ended: make(chan struct{}), answers: make(map[string]chan stanza)}
 	go c.read()
 	c.write(address)
 	return c, nil

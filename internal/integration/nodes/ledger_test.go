@@ -20,6 +20,7 @@ type message struct {
 	pair
 	number       int // of those of the pair
 	acknowledged bool
+	node         string // to which it was sent last
 	resent       bool
 	copies       []copied
 }
@@ -35,14 +36,19 @@ type login struct{ opened, ended time.Time }
 
 // grace is how long a receipt may be on its way: until the host has read it and the row is
 // deleted. It is long, for a machine may be busy.
-const grace = 3 * time.Second
+const grace = 2 * time.Second
 
-// settledFor reports whether the receipt for a copy must have counted when another stream
-// was opened, and before its own stream had ended.
-func (c *copied) settledFor(other *login) bool {
-	settled := c.at.Add(grace)
-	return c.on == other || settled.Before(other.opened) && (c.on.ended.IsZero() || settled.Before(c.on.ended))
+// onItsWay returns how long the receipt for a copy had been on its way at most when another
+// stream was opened, or when its own had ended.
+func (c *copied) onItsWay(other *login) time.Duration {
+	if ended := c.on.ended; !ended.IsZero() && ended.Before(other.opened) {
+		return ended.Sub(c.at)
+	}
+	return other.opened.Sub(c.at)
 }
+
+// settledFor reports whether another stream must not have the message any more.
+func (c *copied) settledFor(other *login) bool { return c.on == other || c.onItsWay(other) > grace }
 
 // A ledger is what really happened, written down by those who saw it.
 type ledger struct {
@@ -50,12 +56,13 @@ type ledger struct {
 	changed  chan struct{} // closed when something has happened
 	messages map[string]*message
 	sent     map[pair]int
-	newest   map[pair]int // the highest number that was delivered
-	faults   []string     // what must not happen
+	newest   map[pair]*message // the one with the highest number that was delivered
+	faults   []string          // what must not happen
 
-	logins, acknowledged, resent, disorder, receipts int
-
+	logins, acknowledged, resent, receipts int
+	disorder, disorderOfNode               int
 	duplicatesOfResent, duplicatesInFlight int
+	longestOnItsWay                        time.Duration // of the receipts of the latter
 
 	missing int // acknowledged, and not delivered so far
 }
@@ -65,7 +72,7 @@ func newLedger() *ledger {
 		changed:  make(chan struct{}),
 		messages: make(map[string]*message),
 		sent:     make(map[pair]int),
-		newest:   make(map[pair]int),
+		newest:   make(map[pair]*message),
 	}
 }
 
@@ -89,13 +96,15 @@ func (l *ledger) send(p pair) string {
 	return id
 }
 
-// resend is called before messages are written once more.
-func (l *ledger) resend(ids []string) {
+// write is called before messages are written to a node, for the first time or again.
+func (l *ledger) write(ids []string, node string, again bool) {
 	l.enter()
 	defer l.leave()
 	for _, id := range ids {
-		l.messages[id].resent = true
-		l.resent++
+		l.messages[id].node, l.messages[id].resent = node, again
+		if again {
+			l.resent++
+		}
 	}
 }
 
@@ -151,10 +160,15 @@ func (l *ledger) receiveFirst(m *message) {
 	if m.acknowledged {
 		l.missing--
 	}
-	if m.number < l.newest[m.pair] {
-		l.disorder++
+	newest := l.newest[m.pair]
+	if newest == nil || newest.number < m.number {
+		l.newest[m.pair] = m
+		return
 	}
-	l.newest[m.pair] = max(l.newest[m.pair], m.number)
+	l.disorder++
+	if !m.resent && !newest.resent && m.node == newest.node {
+		l.disorderOfNode++
+	}
 }
 
 func (l *ledger) receiveAgain(m *message, on *login, id string) {
@@ -165,6 +179,8 @@ func (l *ledger) receiveAgain(m *message, on *login, id string) {
 		l.fault("a copy more of %q, which was settled", id)
 	default:
 		l.duplicatesInFlight++
+		last := m.copies[len(m.copies)-1]
+		l.longestOnItsWay = max(l.longestOnItsWay, last.onItsWay(on))
 	}
 }
 
@@ -245,6 +261,7 @@ func (l *ledger) copiesOf(id string) int {
 func (l *ledger) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return fmt.Sprintf("%d messages, %d acknowledged, %d times sent again; %d logins; lost: %d; duplicates: %d of messages sent again, %d in flight; out of order: %d; %d receipts",
-		len(l.messages), l.acknowledged, l.resent, l.logins, l.missing, l.duplicatesOfResent, l.duplicatesInFlight, l.disorder, l.receipts)
+	return fmt.Sprintf("%d messages, %d acknowledged, %d times sent again; %d logins; lost: %d; duplicates: %d of messages sent again, %d in flight (their receipts for %v at most); out of order: %d, of which one node took %d; %d receipts",
+		len(l.messages), l.acknowledged, l.resent, l.logins, l.missing, l.duplicatesOfResent, l.duplicatesInFlight,
+		l.longestOnItsWay.Round(time.Millisecond), l.disorder, l.disorderOfNode, l.receipts)
 }

@@ -85,7 +85,7 @@ func newRun(t *testing.T, nodes int) *run {
 		*seed = rand.Uint64()
 	}
 	t.Logf("-seed %d", *seed)
-	c := newCluster(t, nodes, job{AckWait: 500 * time.Millisecond, ProbeWait: 250 * time.Millisecond, PollEvery: 250 * time.Millisecond})
+	c := newCluster(t, nodes, job{AckWait: 300 * time.Millisecond, ProbeWait: 200 * time.Millisecond, PollEvery: 250 * time.Millisecond})
 	r := &run{t: t, cluster: c, ledger: newLedger(), random: rand.New(rand.NewPCG(*seed, uint64(nodes)))}
 	for i := range senders {
 		r.senders = append(r.senders, &sender{number: i, node: i, cluster: c, ledger: r.ledger, random: r.newRandom()})

@@ -73,12 +73,12 @@ func (r *recipient) roam(ctx context.Context) {
 		if err := r.logIn(); err != nil { // the node has just died
 			continue
 		}
-		r.stay(ctx, 400*time.Millisecond)
+		r.stay(ctx)
 		switch r.random.IntN(3) {
 		case 0: // it is there still when the next stream opens
 		case 1:
 			r.logOut()
-			r.pause(ctx, 200*time.Millisecond)
+			pause(ctx, r.random, 200*time.Millisecond)
 		case 2:
 			r.now.dark.Store(true)
 			r.dark = append(r.dark, r.now)
@@ -110,24 +110,24 @@ func (r *recipient) logOut() {
 }
 
 // stay waits some time at most, or until the node ends the stream.
-func (r *recipient) stay(ctx context.Context, most time.Duration) {
+func (r *recipient) stay(ctx context.Context) {
 	select {
 	case <-r.now.ended:
-	case <-time.After(r.part(most)):
+	case <-time.After(part(r.random, 400*time.Millisecond)):
 	case <-ctx.Done():
 	}
 }
 
-// pause is how long a recipient is nowhere.
-func (r *recipient) pause(ctx context.Context, most time.Duration) {
+// pause waits some time at most.
+func pause(ctx context.Context, random *rand.Rand, most time.Duration) {
 	select {
-	case <-time.After(r.part(most)):
+	case <-time.After(part(random, most)):
 	case <-ctx.Done():
 	}
 }
 
-func (r *recipient) part(most time.Duration) time.Duration {
-	return time.Duration(r.random.Int64N(int64(most)))
+func part(random *rand.Rand, most time.Duration) time.Duration {
+	return time.Duration(random.Int64N(int64(most)))
 }
 
 // close closes all connections.
@@ -155,7 +155,9 @@ func (s *sender) sendAll(ctx context.Context, messages, recipients int) error {
 		if err := s.send(ctx, texts, ids); err != nil {
 			return err
 		}
-		messages -= len(ids)
+		if messages -= len(ids); messages > 0 {
+			pause(ctx, s.random, 250*time.Millisecond) // or all would be sent before a deadline comes
+		}
 	}
 	return nil
 }
@@ -183,9 +185,7 @@ func (s *sender) send(ctx context.Context, texts, ids []string) error {
 		if err := s.connect(ctx); err != nil {
 			return err
 		}
-		if tries > 0 {
-			s.ledger.resend(ids)
-		}
+		s.ledger.write(ids, s.client.node, tries > 0)
 		for _, text := range texts {
 			s.client.write(text)
 		}
