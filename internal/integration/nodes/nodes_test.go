@@ -84,6 +84,9 @@ type run struct {
 
 func newRun(t *testing.T, nodes int) *run {
 	t.Helper()
+	if *messages < atRest {
+		t.Fatalf("-messages %d: at least %d are sent", *messages, atRest)
+	}
 	if *seed == 0 {
 		*seed = rand.Uint64()
 	}
