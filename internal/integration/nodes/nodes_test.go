@@ -227,7 +227,7 @@ func TestNodes(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := r.settle(); err != nil {
-				t.Fatalf("%v: %s", err, r.ledger)
+				t.Fatalf("%v: %s", errors.Join(err, r.ledger.check()), r.ledger)
 			}
 		})
 	}
