@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	rounds = flag.Int("rounds", 10, "how often the server, its database or its power is taken away, in each test")
+	rounds = flag.Int("rounds", 4, "how often the server, its database or its power is taken away, in each test")
 	seed   = flag.Uint64("seed", 0, "what the choices depend on; 0: chance")
 )
 
