@@ -101,6 +101,7 @@ func (k *Keeper) Outgoing(now time.Time, s *Stream, stanza []byte) Admission {
 	}
 	admission := Admission{Kept: true, Why: d.admit.Why, ref: ref}
 	if err == nil && persist {
+		s.rowsFirst++
 		admission.Verdict, admission.Rows = Persist, []actions.Row{row(owned(p))}
 		return admission
 	}
@@ -218,6 +219,7 @@ func row(p cache.Packet) actions.Row {
 func (k *Keeper) Persisted(now time.Time, s *Stream, admission Admission, errs []error) Admission {
 	a := k.enter(s.address.bare)
 	defer k.leave(a)
+	s.rowsFirst--
 	last := len(admission.Rows) - 1
 	p := admission.Rows[last].Packet
 	err := errorAt(errs, last)

@@ -30,6 +30,7 @@ func (k *Keeper) overflow(a *account, now time.Time, s *Stream, p cache.Packet, 
 	if !a.spilling || a.loose {
 		rows, refs = k.unsaved(a, math.MaxInt)
 	}
+	s.rowsFirst++
 	return Admission{
 		Verdict: Persist, Kept: true, Why: admit.Why,
 		Rows: append(rows, row(p)), older: refs, overflow: true,

@@ -39,6 +39,7 @@ type Stream struct {
 	read      uint64 // the copies up to this one were read
 	abandoned uint64 // the copies up to this one count no more: its client became unavailable
 	queued    int    // write effects not yet finished
+	rowsFirst int    // messages that are written to it when the store has answered
 	inDoubt   bool   // whether something was written again since the last probe
 	window    []uint64
 	overdue   []overdue
@@ -119,7 +120,7 @@ func (k *Keeper) open(now time.Time, address string, o *StreamOptions, session *
 	}
 	for _, other := range a.streams {
 		k.recall(a, other) // what was not written yet finds its place anew
-		if !other.paused && k.hasWaiting(other) {
+		if !other.paused && (other.rowsFirst > 0 || k.hasWaiting(other)) {
 			other.stale = other.probe.id != "" // its answer says nothing of what was written after it
 			k.ask(a, other)
 			s.waitFor = append(s.waitFor, other)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/untilack/untilack"
 	"github.com/untilack/untilack/untilacktest"
 )
 
@@ -25,6 +26,26 @@ func TestAMessageOutlivesATunnel(t *testing.T) {
 	phone.ComesBack()
 	world.Wait(time.Second)
 	phone.Got(m)
+	world.EndsWell()
+}
+
+// A message whose row is being written when a session opens is on its way to the old one.
+func TestASessionOpensWhileARowIsWritten(t *testing.T) {
+	world := untilacktest.New(t, nil)
+	phone := world.Client(juliet + "/phone").LogsIn()
+	world.Wait(time.Second)
+	world.Store().Slow(100 * time.Millisecond)
+	a := world.Send(romeo, juliet, "Wherefore")
+	world.Wait(50 * time.Millisecond)
+	phone.GoesDark()
+	tablet := world.Client(juliet + "/tablet").LogsIn()
+	world.Wait(60 * time.Millisecond)
+	b := world.Send(romeo, juliet, "art thou?")
+	world.Wait(untilack.DefaultProbeWait + 3*time.Second)
+	tablet.Got(a, b)
+	if inbox := tablet.Inbox(); len(inbox) != 2 || inbox[0].ID() != a.ID() {
+		t.Errorf("inbox: %v", inbox)
+	}
 	world.EndsWell()
 }
 
