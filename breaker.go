@@ -118,8 +118,10 @@ func (k *Keeper) called(r Result) {
 	down, back := k.breaker.leave(time.Now(), k.config.RetryWait, err)
 	switch {
 	case down:
+		k.storeDown.Store(true)
 		k.tryStore()
 	case back:
+		k.storeDown.Store(false)
 		k.saveAll()
 	}
 }

@@ -35,17 +35,18 @@ type Keeper struct {
 	last    actions.Action
 	keepers actions.Action // the chain without the last
 
-	cache    *cache.PacketCache
-	shards   [shardCount]shard
-	streamID atomic.Uint64
-	ready    readyQueue
-	timers   timers
-	counts   counters
-	sleeping atomic.Int64 // until when Run sleeps, in Unix nanoseconds
-	stuck    stuck
-	news     poll
-	breaker  breaker
-	trouble  atomic.Bool // whether the store has failed, and not worked since
+	cache     *cache.PacketCache
+	shards    [shardCount]shard
+	streamID  atomic.Uint64
+	ready     readyQueue
+	timers    timers
+	counts    counters
+	sleeping  atomic.Int64 // until when Run sleeps, in Unix nanoseconds
+	stuck     stuck
+	news      poll
+	breaker   breaker
+	storeDown atomic.Bool // as the breaker says
+	trouble   atomic.Bool // whether the store has failed, and not worked since
 }
 
 const shardCount = 64

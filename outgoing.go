@@ -86,7 +86,12 @@ func (k *Keeper) Outgoing(now time.Time, s *Stream, stanza []byte) Admission {
 	if queue {
 		wait = k.queuedWait()
 	}
-	persist := k.persistsFirst(p)
+	persist, older := k.persistsFirst(p), older{}
+	if persist && a.loose {
+		older.rows, older.refs = k.unsaved(a, maxRows)
+		a.loose = len(older.rows) > 0
+		persist = len(older.rows) < maxRows
+	}
 	if persist {
 		p.Marks |= cache.Held
 	}
@@ -102,8 +107,12 @@ func (k *Keeper) Outgoing(now time.Time, s *Stream, stanza []byte) Admission {
 	admission := Admission{Kept: true, Why: d.admit.Why, ref: ref}
 	if err == nil && persist {
 		s.rowsFirst++
-		admission.Verdict, admission.Rows = Persist, []actions.Row{row(owned(p))}
+		admission.Verdict, admission.older = Persist, older.refs
+		admission.Rows = append(older.rows, row(owned(p)))
 		return admission
+	}
+	if len(older.rows) > 0 {
+		k.saveOlder(a)
 	}
 	admission.before = p.Marks
 	if err != nil { // it waits already, and may have gone out
@@ -112,6 +121,14 @@ func (k *Keeper) Outgoing(now time.Time, s *Stream, stanza []byte) Admission {
 	}
 	admission.Verdict = k.route(a, now, s, ref, p, queue)
 	return admission
+}
+
+// older are packets that wait in memory alone. Rows go out in the order in which they are
+// put, so these are put before a younger one; if they are too many for that, it waits in
+// memory too, and all are put by and by.
+type older struct {
+	rows []actions.Row
+	refs []cache.Ref
 }
 
 // draft makes a packet of a message for the account recipient, whose stream s is. It
@@ -234,6 +251,7 @@ func (k *Keeper) Persisted(now time.Time, s *Stream, admission Admission, errs [
 		return k.overflowed(a, now, s, p, admission, err)
 	}
 	k.noteRow(a, admission.ref, p, err)
+	a.loose = a.loose || err != nil
 	if _, waits := k.cache.Get(admission.ref); !waits { // blocked, or settled by another copy
 		admission.Verdict, admission.Kept = Queue, false
 		return admission
