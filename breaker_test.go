@@ -189,3 +189,42 @@ func TestACallerThatGivesUpIsNoTrouble(t *testing.T) {
 		}
 	})
 }
+
+// Rows go out in the order in which they are put: what the store did not take is put before
+// what comes later.
+func TestOlderMessagesAreStoredFirst(t *testing.T) {
+	troubled(t, untilack.Config{}, func(w *world, store *actionstest.FaultyStore) {
+		w.online(throne, silent)
+		w.pass(time.Second)
+		store.Set(actionstest.Fault{Op: actionstest.Put, Err: errBroken})
+		w.sends("m1", "m2")
+		store.Set()
+		w.sends("m3", "m4")
+		w.stores("m1", "m2", "m3", "m4")
+	})
+}
+
+// While the store is down messages do not ask for it, and when it is back they are stored in
+// their order.
+func TestOrderAfterTheStoreWasDown(t *testing.T) {
+	troubled(t, untilack.Config{}, func(w *world, store *actionstest.FaultyStore) {
+		w.online(throne, silent)
+		w.pass(time.Second)
+		store.Set(actionstest.Fault{Err: errBroken})
+		var want []string
+		send := func(n int) {
+			for range n {
+				want = append(want, fmt.Sprint("m", len(want)))
+				w.sends(want[len(want)-1])
+			}
+		}
+		send(600)
+		store.Set()
+		for range 50 {
+			send(1)
+			w.pass(100 * time.Millisecond)
+		}
+		w.pass(10 * time.Second)
+		w.stores(want...)
+	})
+}
