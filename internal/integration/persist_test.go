@@ -86,7 +86,9 @@ func BenchmarkPersistAfter(b *testing.B) {
 	for i := range databases {
 		d := &databases[i]
 		b.Run(d.name, func(b *testing.B) {
-			store := d.newStore(b, &sqlstore.Options{MaxMessages: -1, MaxBytes: -1})
+			db := d.newDB(b)
+			db.SetMaxOpenConns(8)
+			store := d.openStore(b, db, &sqlstore.Options{MaxMessages: -1, MaxBytes: -1})
 			benchmarkPersist(b, untilack.Config{Store: store, PersistAfter: 200 * time.Millisecond})
 		})
 	}
@@ -112,7 +114,7 @@ func benchmarkPersist(b *testing.B, config untilack.Config) {
 		running.Go(p.answer)
 		clients[i] = p
 	}
-	time.Sleep(200 * time.Millisecond) // what there was in the store is read
+	time.Sleep(time.Second) // what there was in the store is read
 	took.all = took.all[:0]
 	var next atomic.Int64
 	body := strings.Repeat("My lord, dispatch; ", 12)
