@@ -241,7 +241,7 @@ func (k *Keeper) finishStore(a *account, now time.Time, e *Effect, r Result) {
 	for i, ref := range e.refs {
 		err := cmp.Or(r.Err, errorAt(r.Errs, i))
 		k.stored(a, now, nil, e.Rows[i].Packet, err)
-		k.noteRow(a, ref, e.Rows[i].Packet, err)
+		k.noteRow(a, now, ref, e.Rows[i].Packet, err)
 		failed = failed || err != nil
 	}
 	if !failed {
@@ -280,7 +280,11 @@ func (k *Keeper) finishDelete(a *account, now time.Time, e *Effect, r Result) {
 	if r.Err != nil { // a row that stays costs its recipient a duplicate
 		k.stored(a, now, nil, cache.Packet{Key: e.Identities[0].Key}, r.Err)
 		if len(a.failed) == 0 {
-			k.timers.add(timer{at: now.Add(k.retryWait(&a.failures)), account: a.bare, kind: deleteTimer})
+			wait := k.retryWait(&a.failures)
+			if a.bare == nobody { // it tries whether the store is back
+				wait = k.config.RetryWait
+			}
+			k.timers.add(timer{at: now.Add(wait), account: a.bare, kind: deleteTimer})
 		}
 		a.failed = append(a.failed, e.Identities...)
 		return

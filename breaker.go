@@ -9,6 +9,7 @@ import (
 	"errors"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/untilack/untilack/actions"
@@ -30,6 +31,7 @@ type breaker struct {
 	failures int       // in a row
 	next     time.Time // when the next call is a trial, if the store is down
 	trying   bool
+	down     atomic.Bool // the same as failures, to be read without the lock
 }
 
 // A breakerState says what becomes of a call.
@@ -55,12 +57,16 @@ func (b *breaker) enter(now time.Time) breakerState {
 }
 
 // leave takes note of what came of a call that was made, and reports whether the store is
-// down now and was not before, or the other way about.
-func (b *breaker) leave(now time.Time, wait time.Duration, err error) (down, back bool) {
+// down now and was not before, or the other way about. That a caller has gone says nothing.
+func (b *breaker) leave(now time.Time, wait time.Duration, err, gone error) (down, back bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.trying = false
 	wasDown := b.failures >= breakAfter
+	if gone != nil {
+		return false, false
+	}
+	defer func() { b.down.Store(b.failures >= breakAfter) }()
 	if !isTrouble(err) {
 		b.failures = 0
 		return false, wasDown
@@ -74,10 +80,10 @@ func (b *breaker) leave(now time.Time, wait time.Duration, err error) (down, bac
 }
 
 // isTrouble reports whether an error says that the store does not work. That it has no
-// room for a recipient, and that a caller has gone, does not.
+// room for a recipient does not.
 func isTrouble(err error) bool {
 	return err != nil && !errors.Is(err, actions.ErrQuota) && !errors.Is(err, actions.ErrMark) &&
-		!actions.IsPermanent(err) && !errors.Is(err, context.Canceled)
+		!actions.IsPermanent(err)
 }
 
 // callStore makes a call of the store within its time limit, unless that is down.
@@ -86,42 +92,37 @@ func (k *Keeper) callStore(ctx context.Context, c callee, call func(context.Cont
 		return Result{Err: ErrStoreDown}
 	}
 	r := k.limited(ctx, c, k.config.ActionTimeout, call)
-	k.called(r)
+	k.called(ctx, r)
 	return r
 }
 
-// putNow puts rows while a session waits for it. A store that is down is tried without
-// the session waiting.
+// putNow puts rows while a session waits for it, unless the store is down: no session waits
+// to try that.
 func (k *Keeper) putNow(ctx context.Context, c callee, rows []actions.Row) Result {
-	put := func(ctx context.Context) Result { return Result{Errs: k.config.Store.Put(ctx, rows...)} }
-	switch k.breaker.enter(time.Now()) {
-	case breakerOpen:
-		return Result{Err: ErrStoreDown}
-	case breakerHalfOpen:
-		go func() { k.called(k.limited(context.WithoutCancel(ctx), c, k.config.ActionTimeout, put)) }()
+	if k.breaker.down.Load() {
 		return Result{Err: ErrStoreDown}
 	}
-	r := k.limited(ctx, c, k.config.ActionTimeout, put)
-	k.called(r)
+	r := k.limited(ctx, c, k.config.ActionTimeout, func(ctx context.Context) Result {
+		return Result{Errs: k.config.Store.Put(ctx, rows...)}
+	})
+	k.called(ctx, r)
 	return r
 }
 
 // called takes note of what came of a call of the store. When that is back, what waits in
 // memory alone is put into it.
-func (k *Keeper) called(r Result) {
+func (k *Keeper) called(ctx context.Context, r Result) {
 	err := r.Err
 	for _, e := range r.Errs {
 		if err == nil && isTrouble(e) {
 			err = e
 		}
 	}
-	down, back := k.breaker.leave(time.Now(), k.config.RetryWait, err)
+	down, back := k.breaker.leave(time.Now(), k.config.RetryWait, err, ctx.Err())
 	switch {
 	case down:
-		k.storeDown.Store(true)
 		k.tryStore()
 	case back:
-		k.storeDown.Store(false)
 		k.saveAll()
 	}
 }

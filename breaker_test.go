@@ -228,3 +228,65 @@ func TestOrderAfterTheStoreWasDown(t *testing.T) {
 		w.stores(want...)
 	})
 }
+
+// That a caller has no time left says nothing about the store, for good or ill.
+func TestACallersDeadlineIsNoTrouble(t *testing.T) {
+	troubled(t, untilack.Config{}, func(w *world, store *actionstest.FaultyStore) {
+		c := w.online(throne, silent)
+		w.pass(time.Second)
+		release := make(chan struct{})
+		store.Set(actionstest.Fault{Wait: release})
+		for i := range 5 {
+			ctx, cancel := context.WithTimeout(w.t.Context(), time.Millisecond)
+			c.session.Deliver(ctx, []byte(chat(fmt.Sprint("m", i))))
+			cancel()
+		}
+		close(release)
+		store.Set()
+		before := store.Calls(actionstest.Put)
+		w.sends("after")
+		if store.Calls(actionstest.Put) == before {
+			t.Error("the store is left alone")
+		}
+	})
+}
+
+// One failure is enough to try again: nobody else may ever send to that recipient.
+func TestARowThatFailedOnceIsPutLater(t *testing.T) {
+	troubled(t, untilack.Config{}, func(w *world, store *actionstest.FaultyStore) {
+		w.online(throne, silent)
+		w.pass(time.Second)
+		store.Set(actionstest.Fault{Op: actionstest.Put, Err: errBroken})
+		w.sends("m1")
+		store.Set()
+		w.pass(2 * untilack.DefaultRetryWait)
+		w.stores("m1")
+	})
+}
+
+// A message that was refused and is sent again must not lose its row to the deletion of the
+// first one's.
+func TestRefusedThenSentAgain(t *testing.T) {
+	troubled(t, untilack.Config{FailClosed: true}, func(w *world, store *actionstest.FaultyStore) {
+		w.online(throne, silent)
+		w.pass(time.Second)
+		store.Set(actionstest.Fault{Err: errBroken})
+		if err := w.send(chat("m1")); !errors.Is(err, untilack.ErrRefused) {
+			t.Fatal(err)
+		}
+		store.Set()
+		taken := false
+		for range 20 {
+			if w.send(chat("m1")) == nil {
+				taken = true
+				break
+			}
+			w.pass(time.Second)
+		}
+		w.pass(5 * time.Second)
+		if !taken {
+			t.Fatal("it is refused for ever")
+		}
+		w.stores("m1")
+	})
+}

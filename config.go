@@ -60,6 +60,7 @@ type Config struct {
 	// message is delivered all the same, kept in memory, and put into the store when that
 	// is back. A store that fails again and again, or takes too long, is left alone but
 	// for one call every RetryWait, so that nobody waits for it.
+	// It needs a Store of the caller's, and PersistAfter 0.
 	// Default: messages are delivered.
 	FailClosed bool
 
@@ -177,6 +178,9 @@ func (c *Config) withDefaults() (persist bool, err error) {
 	persist = c.Store != nil && c.PersistAfter >= 0
 	if persist && c.PersistAfter >= cmp.Or(c.AckWait, DefaultAckWait) {
 		return false, fmt.Errorf("%w: PersistAfter %v is not below AckWait", errConfig, c.PersistAfter)
+	}
+	if c.FailClosed && (!persist || c.PersistAfter != 0) {
+		return false, fmt.Errorf("%w: FailClosed needs a Store and PersistAfter 0", errConfig)
 	}
 	if c.PollEvery > 0 && (c.Store == nil || c.PersistAfter != 0) {
 		return false, fmt.Errorf("%w: PollEvery needs a Store and PersistAfter 0", errConfig)

@@ -324,6 +324,9 @@ func (k *Keeper) fire(now time.Time, t timer) {
 		a.rows.failed = false
 	case holdTimer:
 		delete(a.holds, t.sender)
+	case saveTimer:
+		a.saving = false
+		k.saveOlder(a)
 	case newsTimer:
 		k.askForNews(a, t)
 	}

@@ -35,18 +35,17 @@ type Keeper struct {
 	last    actions.Action
 	keepers actions.Action // the chain without the last
 
-	cache     *cache.PacketCache
-	shards    [shardCount]shard
-	streamID  atomic.Uint64
-	ready     readyQueue
-	timers    timers
-	counts    counters
-	sleeping  atomic.Int64 // until when Run sleeps, in Unix nanoseconds
-	stuck     stuck
-	news      poll
-	breaker   breaker
-	storeDown atomic.Bool // as the breaker says
-	trouble   atomic.Bool // whether the store has failed, and not worked since
+	cache    *cache.PacketCache
+	shards   [shardCount]shard
+	streamID atomic.Uint64
+	ready    readyQueue
+	timers   timers
+	counts   counters
+	sleeping atomic.Int64 // until when Run sleeps, in Unix nanoseconds
+	stuck    stuck
+	news     poll
+	breaker  breaker
+	trouble  atomic.Bool // whether the store has failed, and not worked since
 }
 
 const shardCount = 64
@@ -106,6 +105,7 @@ type account struct {
 	rows     rowCursor   // where reading the recipient's stored packets stands
 	restored []cache.Ref // packets that came out of the store; some have ended
 	spilling bool        // whether new packets go to the store, as older ones did for want of room
+	saving   bool        // whether a timer is set for those that wait in memory alone
 	loose    bool        // whether some may wait in memory alone all the same
 
 	queues   [lanes][]*Effect         // to be carried out, those of each lane one after the other

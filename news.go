@@ -140,6 +140,20 @@ func (k *Keeper) finishNews(now time.Time, e *Effect, r Result) {
 		return
 	}
 	k.tellNews(now, e, r.Rows)
+	k.rereadFor(now, e)
+}
+
+// rereadFor has all rows read for those whose stream opened while the question was under
+// way: it was not about them, and the next one begins after it.
+func (k *Keeper) rereadFor(now time.Time, e *Effect) {
+	for _, recipient := range k.present() {
+		if _, asked := slices.BinarySearch(e.Recipients, recipient); !asked {
+			a := k.enter(recipient)
+			a.reread()
+			k.place(a, now)
+			k.leave(a)
+		}
+	}
 }
 
 func (k *Keeper) tellNews(now time.Time, e *Effect, rows []actions.Row) {
@@ -177,7 +191,7 @@ func (k *Keeper) takeNews(a *account, now time.Time, rows []actions.Row) {
 	for _, stored := range rows {
 		switch {
 		case stored.Custody:
-		case !a.rows.more && !a.rows.reading && !a.rows.failed:
+		case !a.rows.more && !a.rows.reading && !a.rows.failed && !k.manyRestored(a, now):
 			k.takeRow(a, now, stored.Packet)
 			a.rows.after = max(a.rows.after, stored.Number)
 		case stored.Number > a.rows.after:

@@ -204,6 +204,22 @@ func TestNewsAfterAnError(t *testing.T) {
 	}
 }
 
+// Whoever opens a stream while a question is under way was not asked about.
+func TestAStreamThatOpensWhileAskingReadsAgain(t *testing.T) {
+	n := newNewsroom(t)
+	n.begun()
+	n.pass(pollEvery)
+	question := n.expect(untilack.ReadNews)
+	if _, err := n.Open(n.now, "nurse@capulet.example/chamber", nil); err != nil {
+		t.Fatal(err)
+	}
+	n.listed()
+	n.Finish(n.now, question, untilack.Result{Mark: "9"})
+	if e := n.listed(); e.Recipient != "nurse@capulet.example" {
+		t.Errorf("read again: %v", e)
+	}
+}
+
 // What asks twice while one question is under way asks once more, and no more.
 func TestWakeWhileAsking(t *testing.T) {
 	n := newNewsroom(t)

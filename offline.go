@@ -115,6 +115,7 @@ func (k *Keeper) away(now time.Time, stanza []byte) (p cache.Packet, online bool
 		k.enqueue(a, &Effect{Kind: StoreRows, Reason: Admitted, ref: ref})
 		return p, true, a.whenIdle(sender), nil
 	default:
+		a.loose = true
 		k.notePacket(a, now, Admitted, nil, p.Key)
 		a.push(item{ref: ref, received: p.Received})
 		k.place(a, now)

@@ -242,15 +242,15 @@ func (k *Keeper) Persisted(now time.Time, s *Stream, admission Admission, errs [
 	err := errorAt(errs, last)
 	k.stored(a, now, s, p, err)
 	for i, ref := range admission.older {
-		k.noteRow(a, ref, admission.Rows[i].Packet, errorAt(errs, i))
+		k.noteRow(a, now, ref, admission.Rows[i].Packet, errorAt(errs, i))
 	}
-	if err != nil && k.config.FailClosed {
+	if k.config.FailClosed && (err != nil || a.deleting[p.Identity()] > 0) { // or its row is about to go, with one that was refused
 		return k.refuse(a, now, s, p, admission, err)
 	}
 	if admission.overflow {
 		return k.overflowed(a, now, s, p, admission, err)
 	}
-	k.noteRow(a, admission.ref, p, err)
+	k.noteRow(a, now, admission.ref, p, err)
 	a.loose = a.loose || err != nil
 	if _, waits := k.cache.Get(admission.ref); !waits { // blocked, or settled by another copy
 		admission.Verdict, admission.Kept = Queue, false
@@ -282,22 +282,35 @@ func (k *Keeper) refuse(a *account, now time.Time, s *Stream, p cache.Packet, ad
 	a.forget(admission.ref)
 	k.notePacket(a, now, Refused, s, p.Key)
 	k.place(a, now)
-	return Admission{Verdict: Refuse, Why: "the store did not take it: " + err.Error()}
+	why := "its row is being deleted"
+	if err != nil {
+		why = err.Error()
+	}
+	return Admission{Verdict: Refuse, Why: "the store did not take it: " + why}
 }
 
 // noteRow takes note of what the store said when a row of a packet was put. If the
 // packet has ended meanwhile a row that stands, or may, goes.
-func (k *Keeper) noteRow(a *account, ref cache.Ref, p cache.Packet, err error) {
+func (k *Keeper) noteRow(a *account, now time.Time, ref cache.Ref, p cache.Packet, err error) {
 	was, waits, known := k.cache.Remembered(ref)
 	switch {
 	case refused(err):
 	case waits && err != nil:
 		k.doubt(a, ref, err)
+		k.saveLater(a, now)
 	case waits:
 		k.cache.Mark(ref, cache.Stored, 0)
 	case known && !was.Marks.Has(cache.Stored): // settled; a row that was stored as mail stays
 		p.Marks |= cache.Stored
 		k.withdraw(a, p)
+	}
+}
+
+// saveLater has what waits in memory alone put into the store once more, after a while.
+func (k *Keeper) saveLater(a *account, now time.Time) {
+	if a.loose = true; !a.saving && k.persist && k.config.PersistAfter == 0 {
+		a.saving = true
+		k.timers.add(timer{at: now.Add(k.retryWait(&a.failures)), account: a.bare, kind: saveTimer})
 	}
 }
 

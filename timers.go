@@ -27,6 +27,7 @@ const (
 	rowsTimer                    // a failed read of the store is tried again
 	holdTimer                    // actions are tried again
 	deleteTimer                  // rows that were not deleted are tried again
+	saveTimer                    // rows that were not put are tried again
 	newsTimer                    // the store is asked what is new
 )
 

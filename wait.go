@@ -31,7 +31,7 @@ func (k *Keeper) queuedWait() time.Duration {
 // persistsFirst reports whether p is written to the store before its first byte goes
 // to the recipient: unless the store is down, for then it is put when that is back.
 func (k *Keeper) persistsFirst(p cache.Packet) bool {
-	return k.persist && k.config.PersistAfter == 0 && actions.MayKeep(p, k.lasting) && (k.config.FailClosed || !k.storeDown.Load())
+	return k.persist && k.config.PersistAfter == 0 && actions.MayKeep(p, k.lasting) && (k.config.FailClosed || !k.breaker.down.Load())
 }
 
 // persistsLater reports whether packets are written to the store a while after

@@ -196,7 +196,9 @@ func (a *author) setup(seed uint64) Setup {
 	if a.one(3) {
 		s.FlakyActions = pick(a, 2, 4)
 	}
-	s.FailClosed = seed%8 == 2
+	if seed%8 == 2 {
+		s.FailClosed, s.PersistAfter = true, 0
+	}
 	if seed%8 == 4 {
 		s.Nodes, s.Apart, s.PollEvery = 2+a.chance.IntN(2), a.one(2), pick(a, 10*time.Second, time.Minute)
 		s.PersistAfter, s.Volatile = 0, false
