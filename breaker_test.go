@@ -290,3 +290,18 @@ func TestRefusedThenSentAgain(t *testing.T) {
 		w.stores("m1")
 	})
 }
+
+// A store that was down for long is found to be back within RetryWait, though all that has
+// failed is tried but once a minute by now.
+func TestAStoreIsSoonFoundToBeBack(t *testing.T) {
+	troubled(t, untilack.Config{}, func(w *world, store *actionstest.FaultyStore) {
+		store.Set(actionstest.Fault{Err: errBroken})
+		w.online(throne, silent)
+		w.pass(4*time.Minute + 30*time.Second)
+		w.sends("m1")
+		w.stores()
+		store.Set()
+		w.pass(3 * untilack.DefaultRetryWait)
+		w.stores("m1")
+	})
+}
