@@ -21,8 +21,10 @@ func (k *Keeper) actOn(a *account, now time.Time, p cache.Packet) {
 	switch {
 	case !p.Marks.Has(cache.Read), !actions.MayMoveTo(p, anyOther, true):
 		k.enqueue(a, &Effect{Kind: RunAction, Reason: Acted, Action: k.chain, ref: p.Ref()})
-	case (!p.Marks.Has(cache.Stored) || k.config.PollEvery > 0) && actions.MayKeep(p, k.lasting):
-		k.enqueue(a, &Effect{Kind: StoreRows, Reason: Kept, ref: p.Ref()}) // the next session may be at another node
+	case !p.Marks.Has(cache.Stored) && actions.MayKeep(p, k.lasting):
+		k.enqueue(a, &Effect{Kind: StoreRows, Reason: Kept, ref: p.Ref()})
+	case k.config.PollEvery > 0 && actions.MayKeep(p, k.lasting): // the next session may be at another node
+		k.enqueue(a, &Effect{Kind: RunAction, Reason: Kept, Action: k.ifStanding(shelf{k.config.Store}), ref: p.Ref()})
 	default:
 		k.again(now, p.Ref(), max(p.Received.Add(k.config.Retention).Sub(now), k.config.RetryWait))
 	}

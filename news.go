@@ -226,6 +226,14 @@ func (s standing) Act(ctx context.Context, p cache.Packet) (actions.Outcome, err
 	return s.Action.Act(ctx, p)
 }
 
+// A shelf is an action that puts a packet back into the store as it is now.
+type shelf struct{ store actions.Store }
+
+// Act puts the row.
+func (s shelf) Act(ctx context.Context, p cache.Packet) (actions.Outcome, error) {
+	return actions.Stored, errorAt(s.store.Put(ctx, row(p)), 0)
+}
+
 // ifStanding returns an action as it is to be run about packets that may have been settled
 // on another node.
 func (k *Keeper) ifStanding(action actions.Action) actions.Action {

@@ -121,6 +121,35 @@ func TestANodeThatCrashesIsNotMissed(t *testing.T) {
 	world.EndsWell()
 }
 
+// What was read here and acknowledged elsewhere is not stored again when its stream ends at
+// last, though the store has forgotten by then that it was deleted.
+func TestWhatWasAcknowledgedElsewhereLongAgoStaysAway(t *testing.T) {
+	config := shared()
+	config.Capable = func(string) bool { return true }
+	world := untilacktest.New(t, &untilacktest.Options{Nodes: 2, Config: config})
+	phone := world.Client(juliet + "/phone").LogsInAt(world.Node(0))
+	phone.Behaves(untilacktest.Manners{Delay: 2 * time.Hour})
+	m := world.Send(romeo, juliet, "Art thou there?")
+	world.Wait(2 * time.Minute)
+	tablet := world.Client(juliet + "/tablet").LogsInAt(world.Node(1))
+	world.Wait(10 * time.Second)
+	tablet.Got(m)
+	world.Wait(30 * time.Minute)
+	nurse := world.Client("nurse@capulet.example/chamber").LogsInAt(world.Node(1))
+	world.Send(romeo, "nurse@capulet.example", "Madam!") // so that the store forgets
+	world.Wait(10 * time.Minute)
+	nurse.LogsOut()
+	phone.Disconnects()
+	tablet.LogsOut()
+	world.Wait(10 * time.Second)
+	laptop := world.Client(juliet + "/laptop").LogsInAt(world.Node(1))
+	world.Wait(10 * time.Second)
+	if len(laptop.Inbox()) != 0 || world.Node(0).Keeper().Count(untilack.Elsewhere) != 1 {
+		t.Errorf("the laptop has %v, settled elsewhere %d", laptop.Inbox(), world.Node(0).Keeper().Count(untilack.Elsewhere))
+	}
+	world.EndsWell()
+}
+
 // Wake has the store asked at once.
 func TestWake(t *testing.T) {
 	config := shared()
