@@ -444,7 +444,7 @@ func underTrouble(t *testing.T, s *sqlstore.Store, trouble func()) {
 }
 
 func TestBackendsAreTerminated(t *testing.T) {
-	needPostgres(t)
+	postgres.Need(t)
 	d := &databases[1]
 	db := d.newDB(t)
 	s := d.openStore(t, db, nil)
@@ -461,7 +461,7 @@ func TestBackendsAreTerminated(t *testing.T) {
 }
 
 func TestPostgreSQLIsKilled(t *testing.T) {
-	needPostgres(t)
+	postgres.Need(t)
 	own, err := postgres.Start(t.Context())
 	if err != nil {
 		t.Fatal(err)

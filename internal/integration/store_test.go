@@ -5,17 +5,13 @@
 package integration
 
 import (
-	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
 	"github.com/untilack/untilack/actions"
@@ -25,36 +21,10 @@ import (
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
 )
 
-// server is the PostgreSQL server of all tests, started by the first that needs it.
-var server struct {
-	sync.Once
-	*postgres.Server
-	err error
-}
-
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if server.Server != nil {
-		server.Stop()
-	}
+	postgres.StopShared()
 	os.Exit(code)
-}
-
-// needPostgres starts the server, or skips the test.
-func needPostgres(t testing.TB) *postgres.Server {
-	t.Helper()
-	server.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		server.Server, server.err = postgres.Start(ctx)
-	})
-	if errors.Is(server.err, postgres.ErrMissing) && os.Getenv("UNTILACK_REQUIRE") != "all" {
-		t.Skip(server.err)
-	}
-	if server.err != nil {
-		t.Fatal(server.err)
-	}
-	return server.Server
 }
 
 // A database is one to run tests on.
@@ -72,7 +42,7 @@ var databases = []database{
 		return "sqlite", sqliteSource(filepath.Join(t.TempDir(), "mail.db"), "FULL")
 	}},
 	{"PostgreSQL", sqlstore.PostgreSQL, func(t testing.TB) (string, string) {
-		s := needPostgres(t)
+		s := postgres.Need(t)
 		schema := fmt.Sprintf("test%d", schemas.Add(1))
 		db, err := sql.Open("pgx", s.DSN("public"))
 		if err != nil {

@@ -10,11 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -24,41 +22,13 @@ import (
 	"github.com/untilack/untilack/internal/integration/postgres"
 )
 
-// server is the PostgreSQL server of all tests, started by the first that needs it.
-var server struct {
-	sync.Once
-	*postgres.Server
-	err     error
-	schemas atomic.Int64
-}
+// schemas counts those that tests have made.
+var schemas atomic.Int64
 
-func stopPostgres() {
-	if server.Server != nil {
-		server.Stop()
-	}
-}
-
-// needPostgres starts the server, or skips the test.
-func needPostgres(t testing.TB) *postgres.Server {
-	t.Helper()
-	server.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		server.Server, server.err = postgres.Start(ctx)
-	})
-	if errors.Is(server.err, postgres.ErrMissing) && os.Getenv("UNTILACK_REQUIRE") != "all" {
-		t.Skip(server.err)
-	}
-	if server.err != nil {
-		t.Fatal(server.err)
-	}
-	return server.Server
-}
-
-// newPostgres returns a new database of that server.
+// newPostgres returns a new database of the server of all tests.
 func newPostgres(t testing.TB) job {
-	s := needPostgres(t)
-	schema := fmt.Sprintf("kill%d", server.schemas.Add(1))
+	s := postgres.Need(t)
+	schema := fmt.Sprintf("kill%d", schemas.Add(1))
 	db, err := sql.Open("pgx", s.DSN("public"))
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +49,7 @@ func TestPostgresDies(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range *rounds {
-		if err := r.surviveOnce(i); err != nil {
+		if err := r.surviveOnce(postgres.Need(t), i); err != nil {
 			t.Fatalf("round %d: %v", i, err)
 		}
 	}
@@ -95,7 +65,7 @@ func TestPostgresDies(t *testing.T) {
 
 // surviveOnce kills the database under load, has everybody come back, and waits for what
 // was acknowledged.
-func (r *run) surviveOnce(round int) error {
+func (r *run) surviveOnce(s *postgres.Server, round int) error {
 	r.scatter(round)
 	stop := r.load()
 	r.someWork()
@@ -103,7 +73,7 @@ func (r *run) surviveOnce(round int) error {
 	if round%2 == 1 {
 		fault = killServer
 	}
-	err := fault(server.Server, r.random)
+	err := fault(s, r.random)
 	if err == nil {
 		r.someWork()
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/untilack/untilack/actions/sqlstore"
+	"github.com/untilack/untilack/internal/integration/postgres"
 )
 
 // relayVariable has what a process is to do that is the relay and not the test.
@@ -36,7 +37,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	code := m.Run()
-	stopPostgres()
+	postgres.StopShared()
 	os.Exit(code)
 }
 
