@@ -171,23 +171,44 @@ func TestFailClosed(t *testing.T) {
 	}
 }
 
-// A caller that gives up says nothing about the store.
+// A caller that gives up, or has no time left, says nothing about the store.
 func TestACallerThatGivesUpIsNoTrouble(t *testing.T) {
-	troubled(t, untilack.Config{}, func(w *world, store *actionstest.FaultyStore) {
-		c := w.online(throne, silent)
-		w.pass(time.Second)
-		for i := range 10 {
-			ctx, cancel := context.WithCancel(w.t.Context())
+	for name, row := range map[string]struct {
+		hangs bool
+		give  func(context.Context) (context.Context, context.CancelFunc)
+	}{
+		"before the call": {false, func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
 			cancel()
-			c.session.Deliver(ctx, []byte(chat(fmt.Sprint("m", i))))
-		}
-		w.pass(time.Second)
-		before := store.Calls(actionstest.Put)
-		w.sends("after")
-		if store.Calls(actionstest.Put) == before {
-			t.Error("the store is left alone")
-		}
-	})
+			return ctx, cancel
+		}},
+		"while the store hangs": {true, func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Millisecond)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			troubled(t, untilack.Config{}, func(w *world, store *actionstest.FaultyStore) {
+				c := w.online(throne, silent)
+				w.pass(time.Second)
+				release := make(chan struct{})
+				if row.hangs {
+					store.Set(actionstest.Fault{Wait: release})
+				}
+				for i := range 10 {
+					ctx, cancel := row.give(w.t.Context())
+					c.session.Deliver(ctx, []byte(chat(fmt.Sprint("m", i))))
+					cancel()
+				}
+				close(release)
+				store.Set()
+				before := store.Calls(actionstest.Put)
+				w.sends("after")
+				if store.Calls(actionstest.Put) == before {
+					t.Error("the store is left alone")
+				}
+			})
+		})
+	}
 }
 
 // Rows go out in the order in which they are put: what the store did not take is put before
@@ -226,28 +247,6 @@ func TestOrderAfterTheStoreWasDown(t *testing.T) {
 		}
 		w.pass(10 * time.Second)
 		w.stores(want...)
-	})
-}
-
-// That a caller has no time left says nothing about the store, for good or ill.
-func TestACallersDeadlineIsNoTrouble(t *testing.T) {
-	troubled(t, untilack.Config{}, func(w *world, store *actionstest.FaultyStore) {
-		c := w.online(throne, silent)
-		w.pass(time.Second)
-		release := make(chan struct{})
-		store.Set(actionstest.Fault{Wait: release})
-		for i := range 5 {
-			ctx, cancel := context.WithTimeout(w.t.Context(), time.Millisecond)
-			c.session.Deliver(ctx, []byte(chat(fmt.Sprint("m", i))))
-			cancel()
-		}
-		close(release)
-		store.Set()
-		before := store.Calls(actionstest.Put)
-		w.sends("after")
-		if store.Calls(actionstest.Put) == before {
-			t.Error("the store is left alone")
-		}
 	})
 }
 
