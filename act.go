@@ -88,7 +88,7 @@ func (k *Keeper) finishAction(a *account, now time.Time, e *Effect, r Result) {
 	wait, again := r.Outcome.Wait()
 	switch {
 	case errors.Is(r.Err, errElsewhere):
-		k.elsewhere(a, now, e)
+		k.elsewhere(a, now, e.Packet)
 		return
 	case r.Err != nil:
 		k.actionFailed(a, now, e, r.Err)
@@ -216,11 +216,12 @@ func (k *Keeper) beginStore(a *account, e *Effect) bool {
 		return false
 	}
 	e.Packet = p
-	if e.Reason != Persisted {
-		e.Rows, e.refs = []actions.Row{row(p)}, []cache.Ref{e.ref}
-		return true
+	if e.Reason == Persisted || a.loose {
+		e.Rows, e.refs = k.unsaved(a, maxRows)
 	}
-	e.Rows, e.refs = k.unsaved(a, maxRows)
+	if e.Reason != Persisted && !slices.Contains(e.refs, e.ref) {
+		e.Rows, e.refs = append(e.Rows, row(p)), append(e.refs, e.ref)
+	}
 	return len(e.Rows) > 0
 }
 
@@ -242,9 +243,15 @@ func (k *Keeper) finishStore(a *account, now time.Time, e *Effect, r Result) {
 	failed := false
 	for i, ref := range e.refs {
 		err := cmp.Or(r.Err, errorAt(r.Errs, i))
-		k.stored(a, now, nil, e.Rows[i].Packet, err)
-		k.noteRow(a, now, ref, e.Rows[i].Packet, err)
+		p := e.Rows[i].Packet
+		k.stored(a, now, nil, p, err)
 		failed = failed || err != nil
+		if refusal := k.refusal(a, p, err); refusal != nil && e.Reason == Admitted && ref == e.ref {
+			k.refuse(a, now, nil, ref, p, refusal)
+			e.tell(refusal)
+			continue
+		}
+		k.noteRow(a, now, ref, p, err)
 	}
 	if !failed {
 		a.failures = 0
@@ -266,6 +273,13 @@ func (k *Keeper) finishStore(a *account, now time.Time, e *Effect, r Result) {
 		k.cache.Drop(now, e.ref)
 		a.forget(e.ref)
 		k.notePacket(a, now, Kept, nil, p.Key)
+	}
+}
+
+// tell tells who waits for it that a packet is refused.
+func (e *Effect) tell(refusal error) {
+	if e.answer != nil {
+		e.answer <- refusal
 	}
 }
 

@@ -304,3 +304,64 @@ func TestAStoreIsSoonFoundToBeBack(t *testing.T) {
 		w.stores("m1")
 	})
 }
+
+// A message that came while its recipient was taken to be away is refused like any other if
+// the store does not take it, whatever stream has opened meanwhile.
+func TestOfflineIsRefusedToo(t *testing.T) {
+	faults := map[string]func() actionstest.Fault{
+		"fails": func() actionstest.Fault { return actionstest.Fault{Op: actionstest.Put, Err: errBroken} },
+		"hangs": func() actionstest.Fault { return actionstest.Fault{Op: actionstest.Put, Wait: make(chan struct{})} },
+	}
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			for _, failClosed := range []bool{true, false} {
+				troubled(t, untilack.Config{FailClosed: failClosed}, func(w *world, store *actionstest.FaultyStore) {
+					c := w.online(throne, silent)
+					w.pass(time.Second)
+					store.Set(fault())
+					err := w.keeper.Offline(w.t.Context(), []byte(chat("m1")))
+					if got := errors.Is(err, untilack.ErrRefused); got != failClosed || !got && err != nil {
+						t.Errorf("fail closed %v: %v", failClosed, err)
+					}
+					store.Set()
+					w.pass(untilack.DefaultActionTimeout)
+					if got := len(c.messages()) == 0; got != failClosed {
+						t.Errorf("fail closed %v: the client has %q", failClosed, c.messages())
+					}
+				})
+			}
+		})
+	}
+}
+
+// A message goes to no session before its row stands, also if it is on its way to two.
+func TestTwoSessionsWaitForOneRow(t *testing.T) {
+	for _, fault := range []error{nil, errBroken} {
+		troubled(t, untilack.Config{FailClosed: true}, func(w *world, store *actionstest.FaultyStore) {
+			first, second := w.online(throne, silent), w.online("tablet", silent)
+			w.pass(time.Second)
+			release := make(chan struct{})
+			store.Set(actionstest.Fault{Op: actionstest.Put, Wait: release, Err: fault})
+			answer := make(chan error)
+			go func() { answer <- first.session.Deliver(w.t.Context(), []byte(chat("m1"))) }()
+			synctest.Wait()
+			if err := second.session.Deliver(w.t.Context(), []byte(chat("m1"))); err != nil {
+				t.Errorf("the second session: %v", err)
+			}
+			if got := len(first.messages()) + len(second.messages()); got != 0 {
+				t.Errorf("%d copies were written before there was a row", got)
+			}
+			close(release)
+			err := <-answer
+			w.pass(time.Second)
+			copies := [2]int{len(first.messages()), len(second.messages())}
+			switch {
+			case fault == nil && (err != nil || copies != [2]int{1, 1}):
+				t.Errorf("%v, and they have %v copies, want one each", err, copies)
+			case fault != nil && (!errors.Is(err, untilack.ErrRefused) || copies != [2]int{}):
+				t.Errorf("%v, and they have %v copies, want none", err, copies)
+			}
+			store.Set()
+		})
+	}
+}

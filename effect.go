@@ -25,12 +25,13 @@ const (
 	StoreRows                     // put Rows into the store
 	DeleteRows                    // delete Identities from the store
 	ListRows                      // list the recipient's rows after the number After, at most Limit
+	CheckRows                     // ask the store which of Identities stand
 	ReadNews                      // ask the store what is new for Recipients after the mark Since, at most Limit
 )
 
 // String returns the kind in a word.
 func (kind EffectKind) String() string {
-	return [...]string{"write", "probe", "end", "act", "store", "delete", "list", "read news", "?"}[min(kind, 8)]
+	return [...]string{"write", "probe", "end", "act", "store", "delete", "list", "check", "read news", "?"}[min(kind, 9)]
 }
 
 // An Effect is one thing that the Keeper wants done. What is done to the streams of
@@ -54,12 +55,13 @@ type Effect struct {
 	Reason     Reason // why a stream is ended, or an action run
 
 	ref    cache.Ref
-	refs   []cache.Ref // of StoreRows: whose rows they are
+	refs   []cache.Ref // of StoreRows and CheckRows: whose rows they are
 	mark   uint64
 	wait   time.Duration // of a WriteStanza: until the next deadline
 	bound  bool          // whether a WriteStanza is for this stream and no other
 	off    bool          // whether it was recalled
 	sender string        // of an act: see concerns
+	answer chan<- error  // told whether a packet is refused, and closed; nil: nobody asks
 }
 
 // String describes the effect. The same effect has the same description.
@@ -81,7 +83,7 @@ func (e *Effect) String() string {
 		for _, r := range e.Rows {
 			text += fmt.Sprintf(" %q", r.Packet.Key.ID)
 		}
-	case DeleteRows:
+	case DeleteRows, CheckRows:
 		for _, identity := range e.Identities {
 			text += fmt.Sprintf(" %q", identity.ID)
 		}
@@ -98,6 +100,7 @@ type Result struct {
 	Err     error
 	Outcome actions.Outcome // of RunAction
 	Errs    []error         // of StoreRows: nil, or one for each row
+	Stands  []bool          // of CheckRows
 	Rows    []actions.Row   // of ListRows and ReadNews
 	Mark    string          // of ReadNews
 }
@@ -234,6 +237,8 @@ func (k *Keeper) Begin(now time.Time, e *Effect) bool {
 		ok = k.beginStore(a, e)
 	case ListRows:
 		ok = k.beginList(a, e)
+	case CheckRows:
+		ok = k.beginCheck(a, e)
 	default:
 		ok = wanted
 	}
@@ -265,6 +270,8 @@ func (k *Keeper) Finish(now time.Time, e *Effect, r Result) {
 		k.finishDelete(a, now, e, r)
 	case ListRows:
 		k.finishList(a, now, e, r)
+	case CheckRows:
+		k.finishCheck(a, now, e, r)
 	}
 	k.over(a, e)
 	k.place(a, now)
@@ -284,6 +291,9 @@ func (k *Keeper) over(a *account, e *Effect) {
 	}
 	if a.acting == e {
 		a.acting = nil
+	}
+	if e.answer != nil {
+		close(e.answer)
 	}
 }
 

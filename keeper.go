@@ -107,6 +107,7 @@ type account struct {
 	spilling bool        // whether new packets go to the store, as older ones did for want of room
 	saving   bool        // whether a timer is set for those that wait in memory alone
 	loose    bool        // whether some may wait in memory alone all the same
+	checking bool        // whether the store is asked, or about to be, which rows stand
 
 	queues   [lanes][]*Effect         // to be carried out, those of each lane one after the other
 	deleting map[cache.Identity]int   // whose rows are about to be deleted
@@ -138,6 +139,7 @@ type note struct {
 	asked    int  // how often an action asked for more time
 	failures int  // of actions, one after the other
 	unsure   bool // whether a row of it may stand in the store, which has not said so
+	check    bool // whether its row may have gone, for it was settled at another node
 }
 
 // noteOf returns the note of a packet. It is made if there is none.

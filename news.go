@@ -244,8 +244,59 @@ func (k *Keeper) ifStanding(action actions.Action) actions.Action {
 }
 
 // elsewhere ends a packet that was settled on another node.
-func (k *Keeper) elsewhere(a *account, now time.Time, e *Effect) {
-	k.cache.Drop(now, e.ref)
-	a.forget(e.ref)
-	k.notePacket(a, now, Elsewhere, nil, e.Packet.Key)
+func (k *Keeper) elsewhere(a *account, now time.Time, p cache.Packet) {
+	k.cache.Drop(now, p.Ref())
+	a.forget(p.Ref())
+	k.notePacket(a, now, Elsewhere, nil, p.Key)
+}
+
+// mayHaveGone takes note that a packet is on no stream any more: before it goes to the
+// next one its row is looked for, for its recipient may have been at another node.
+func (k *Keeper) mayHaveGone(a *account, p cache.Packet) {
+	if k.config.PollEvery > 0 && p.Marks.Has(cache.Stored) {
+		a.noteOf(p.Ref()).check = true
+	}
+}
+
+func (a *account) mustCheck(p cache.Packet) bool {
+	n, ok := a.notes[p.Seq]
+	return ok && n.check && p.Marks.Has(cache.Stored)
+}
+
+// check has the store asked which rows stand.
+func (k *Keeper) check(a *account) {
+	if !a.checking {
+		a.checking = true
+		k.enqueue(a, &Effect{Kind: CheckRows})
+	}
+}
+
+// beginCheck takes up the packets in question.
+func (k *Keeper) beginCheck(a *account, e *Effect) bool {
+	for _, it := range a.backlog {
+		if p, waits := k.cache.Get(it.ref); waits && a.mustCheck(p) && len(e.refs) < maxRows {
+			e.refs, e.Identities = append(e.refs, it.ref), append(e.Identities, p.Identity())
+		}
+	}
+	a.checking = len(e.refs) > 0
+	return a.checking
+}
+
+// finishCheck ends the packets whose rows have gone. If the store does not say, all go out:
+// once more is better than never.
+func (k *Keeper) finishCheck(a *account, now time.Time, e *Effect, r Result) {
+	a.checking = false
+	if r.Err != nil {
+		k.stored(a, now, nil, cache.Packet{}, r.Err)
+	}
+	for i, ref := range e.refs {
+		if n, ok := a.notes[ref.Seq]; ok {
+			n.check = false
+		}
+		p, waits := k.cache.Get(ref)
+		gone := r.Err == nil && i < len(r.Stands) && !r.Stands[i]
+		if waits && gone && !p.Taken && p.Marks.Has(cache.Stored) {
+			k.elsewhere(a, now, p)
+		}
+	}
 }

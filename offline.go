@@ -31,22 +31,28 @@ func (k *Keeper) Offline(ctx context.Context, stanza []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, k.config.ActionTimeout)
 	defer cancel()
 	came := time.Now()
-	p, online, idle, err := k.away(came, stanza)
-	for idle != nil {
-		select {
-		case <-idle:
-		case <-ctx.Done():
-			k.counts[Refused].Add(1)
-			return fmt.Errorf("%w: older messages come first: %w", ErrRefused, ctx.Err())
+	for {
+		d, err := k.away(came, stanza)
+		switch {
+		case d.idle != nil:
+			select {
+			case <-d.idle:
+				continue
+			case <-ctx.Done():
+				k.counts[Refused].Add(1)
+				return fmt.Errorf("%w: older messages come first: %w", ErrRefused, ctx.Err())
+			}
+		case d.answer != nil:
+			return k.admitted(ctx, d)
+		case err != nil, d.online:
+			return err
 		}
-		if online {
-			return nil
-		}
-		p, online, idle, err = k.away(came, stanza)
+		return k.act(ctx, d.packet)
 	}
-	if err != nil || online {
-		return err
-	}
+}
+
+// act runs the chain of actions about a packet that is not in the cache.
+func (k *Keeper) act(ctx context.Context, p cache.Packet) error {
 	c := callee{kind: RunAction, recipient: p.Key.To}
 	if k.stuck.has(c, k.config.Workers) {
 		return k.Taken(time.Now(), p, actions.Pass, ErrOverran)
@@ -58,69 +64,116 @@ func (k *Keeper) Offline(ctx context.Context, stanza []byte) error {
 	return k.Taken(time.Now(), p, r.Outcome, r.Err)
 }
 
+// admitted waits for what the store says of a packet that a stream is to have.
+func (k *Keeper) admitted(ctx context.Context, d destination) error {
+	var refusal error
+	select {
+	case refusal = <-d.answer:
+	case <-ctx.Done():
+		refusal = k.giveUp(time.Now(), d, ctx.Err())
+	}
+	if refusal != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, refusal)
+	}
+	return nil
+}
+
+// giveUp refuses a packet that waits for the store no longer, if Config.FailClosed says so.
+func (k *Keeper) giveUp(now time.Time, d destination, err error) error {
+	a := k.enter(d.packet.Key.To)
+	defer k.leave(a)
+	defer k.place(a, now)
+	p, waits := k.cache.Get(d.ref)
+	if !waits || !p.Marks.Has(cache.Held) {
+		return nil
+	}
+	refusal := k.refusal(a, p, err)
+	if refusal != nil {
+		k.refuse(a, now, nil, d.ref, p, refusal)
+	}
+	return refusal
+}
+
 // ErrLater is returned by Away while actions decide about older messages of the
 // recipient.
 var ErrLater = errors.New("untilack: older messages come first")
 
 // Away is the event that a message came for a recipient who is not online. The
 // packet it returns is for the chain of actions; then comes Taken. It reports
-// online, with nothing more to do, if a stream has opened that takes it. After
+// online, with nothing more to do, if a stream has opened that takes it; under
+// Config.FailClosed the store may refuse it yet, which is told as Refused. After
 // ErrLater it is to be called again, with the same time, when an effect is
 // finished or a Tick is over.
 func (k *Keeper) Away(now time.Time, stanza []byte) (p cache.Packet, online bool, err error) {
-	p, online, _, err = k.away(now, stanza)
-	return p, online, err
+	d, err := k.away(now, stanza)
+	return d.packet, d.online, err
 }
 
-// away does that. With ErrLater it returns what to wait for.
-func (k *Keeper) away(now time.Time, stanza []byte) (p cache.Packet, online bool, idle <-chan struct{}, err error) {
+// A destination is where a message goes whose recipient was taken to be away.
+type destination struct {
+	packet cache.Packet
+	online bool            // to a stream; else the chain of actions is asked
+	ref    cache.Ref       // of a packet whose row is put first
+	answer <-chan error    // says whether it is refused, if a row is put first
+	idle   <-chan struct{} // with ErrLater: closed when to ask again
+}
+
+func (k *Keeper) away(now time.Time, stanza []byte) (destination, error) {
 	to, err := recipientOf(stanza)
 	if err != nil {
-		return p, false, nil, err
+		return destination{}, err
 	}
 	d := k.draft(nil, to.bare, stanza)
 	d.packet = owned(d.packet)
-	if !d.possible {
-		k.counts[Refused].Add(1)
-		return p, false, nil, fmt.Errorf("%w: %s", ErrRefused, d.admit.Why)
-	}
-	if k.config.Blocked(to.bare, d.packet.Key.From) {
-		k.counts[Refused].Add(1)
-		return p, false, nil, fmt.Errorf("%w: blocked", ErrRefused)
+	switch {
+	case !d.possible:
+		return destination{}, k.refuseAway(d.admit.Why)
+	case k.config.Blocked(to.bare, d.packet.Key.From):
+		return destination{}, k.refuseAway("blocked")
 	}
 	a := k.enter(to.bare)
 	defer k.leave(a)
-	sender := d.packet.Key.Sender()
-	if !a.settled(sender) {
-		return p, false, a.whenIdle(sender), ErrLater
+	if sender := d.packet.Key.Sender(); !a.settled(sender) {
+		return destination{idle: a.whenIdle(sender)}, ErrLater
 	}
-	p = a.stamp(now, d)
+	p := a.stamp(now, d)
 	if !k.hasPlace(a, p) {
-		return p, false, nil, nil
+		return destination{packet: p}, nil
 	}
+	return k.admitAway(a, now, p)
+}
+
+func (k *Keeper) refuseAway(why string) error {
+	k.counts[Refused].Add(1)
+	return fmt.Errorf("%w: %s", ErrRefused, why)
+}
+
+// admitAway keeps a packet for a stream that has opened meanwhile.
+func (k *Keeper) admitAway(a *account, now time.Time, p cache.Packet) (destination, error) {
+	d := destination{packet: p, online: true}
 	first := k.persistsFirst(p)
 	if first {
 		p.Marks |= cache.Held
 	}
 	ref, err := k.put(now, p, k.queuedWait())
-	p.Marks &^= cache.Held
 	switch {
 	case errors.Is(err, cache.ErrDuplicate):
 	case err != nil && a.failures == 0 && k.saveOlder(a):
-		return p, false, a.whenIdle(sender), ErrLater
+		return destination{idle: a.whenIdle(p.Key.Sender())}, ErrLater
 	case err != nil:
-		return p, false, nil, nil // mail, which the stream gets in its turn
+		d.online = false // mail, which the stream gets in its turn
 	case first:
+		answer := make(chan error, 1)
+		d.ref, d.answer = ref, answer
 		k.notePacket(a, now, Admitted, nil, p.Key)
-		k.enqueue(a, &Effect{Kind: StoreRows, Reason: Admitted, ref: ref})
-		return p, true, a.whenIdle(sender), nil
+		k.enqueue(a, &Effect{Kind: StoreRows, Reason: Admitted, ref: ref, answer: answer})
 	default:
 		a.loose = true
 		k.notePacket(a, now, Admitted, nil, p.Key)
 		a.push(item{ref: ref, received: p.Received})
 		k.place(a, now)
 	}
-	return p, true, nil, nil
+	return d, nil
 }
 
 // saveOlder has packets put into the store that wait in memory alone, so that a

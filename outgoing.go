@@ -7,6 +7,7 @@ package untilack
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 	"unsafe"
@@ -118,6 +119,7 @@ func (k *Keeper) Outgoing(now time.Time, s *Stream, stanza []byte) Admission {
 	if err != nil { // it waits already, and may have gone out
 		waiting, _ := k.cache.Get(ref)
 		admission.before = waiting.Marks
+		queue = queue || waiting.Marks.Has(cache.Held) // until its row stands
 	}
 	admission.Verdict = k.route(a, now, s, ref, p, queue)
 	return admission
@@ -236,6 +238,7 @@ func row(p cache.Packet) actions.Row {
 func (k *Keeper) Persisted(now time.Time, s *Stream, admission Admission, errs []error) Admission {
 	a := k.enter(s.address.bare)
 	defer k.leave(a)
+	defer k.place(a, now) // what waits for the row on other streams, too
 	s.rowsFirst--
 	last := len(admission.Rows) - 1
 	p := admission.Rows[last].Packet
@@ -244,8 +247,9 @@ func (k *Keeper) Persisted(now time.Time, s *Stream, admission Admission, errs [
 	for i, ref := range admission.older {
 		k.noteRow(a, now, ref, admission.Rows[i].Packet, errorAt(errs, i))
 	}
-	if k.config.FailClosed && (err != nil || a.deleting[p.Identity()] > 0) { // or its row is about to go, with one that was refused
-		return k.refuse(a, now, s, p, admission, err)
+	if refusal := k.refusal(a, p, err); refusal != nil {
+		k.refuse(a, now, s, admission.ref, p, refusal)
+		return Admission{Verdict: Refuse, Why: refusal.Error()}
 	}
 	if admission.overflow {
 		return k.overflowed(a, now, s, p, admission, err)
@@ -268,25 +272,37 @@ func (k *Keeper) Persisted(now time.Time, s *Stream, admission Admission, errs [
 	return admission
 }
 
+// errDeleting refuses a message that was sent again, for the row of the first one is about
+// to go.
+var errDeleting = errors.New("untilack: its row is being deleted")
+
+// refusal returns why Config.FailClosed refuses a packet after this answer of the store, nil
+// if it does not.
+func (k *Keeper) refusal(a *account, p cache.Packet, err error) error {
+	switch {
+	case !k.config.FailClosed:
+		return nil
+	case err != nil:
+		return fmt.Errorf("the store did not take it: %w", err)
+	case a.deleting[p.Identity()] > 0:
+		return errDeleting
+	}
+	return nil
+}
+
 // refuse ends a packet that the store did not take, before any of it was written. Its row
 // goes, if there may be one.
-func (k *Keeper) refuse(a *account, now time.Time, s *Stream, p cache.Packet, admission Admission, err error) Admission {
-	if waiting, ok := k.cache.Get(admission.ref); ok {
-		k.cache.Drop(now, admission.ref)
+func (k *Keeper) refuse(a *account, now time.Time, s *Stream, ref cache.Ref, p cache.Packet, err error) {
+	if waiting, ok := k.cache.Get(ref); ok {
+		k.cache.Drop(now, ref)
 		p.Seq = waiting.Seq
 	}
 	if !refused(err) && !errors.Is(err, ErrStoreDown) {
 		p.Marks |= cache.Stored
 		k.withdraw(a, p)
 	}
-	a.forget(admission.ref)
+	a.forget(ref)
 	k.notePacket(a, now, Refused, s, p.Key)
-	k.place(a, now)
-	why := "its row is being deleted"
-	if err != nil {
-		why = err.Error()
-	}
-	return Admission{Verdict: Refuse, Why: "the store did not take it: " + why}
 }
 
 // noteRow takes note of what the store said when a row of a packet was put. If the

@@ -55,7 +55,6 @@ func (k *Keeper) overflowed(a *account, now time.Time, s *Stream, p cache.Packet
 		a.loose = len(refs) > 0
 	}
 	a.readOn()
-	k.place(a, now)
 	admission.Verdict = Queue
 	return admission
 }

@@ -34,6 +34,7 @@ func (k *Keeper) collect(a *account) {
 		if p.Taken || p.Marks.Has(cache.Held) || a.liveCopies(p, nil) {
 			continue
 		}
+		k.mayHaveGone(a, p)
 		a.push(item{ref: p.Ref(), received: p.Received})
 	}
 }
@@ -92,6 +93,10 @@ func (k *Keeper) placeOne(a *account, now time.Time, it item, full []*Stream) (s
 		return nil, over
 	case p.Taken:
 		return nil, aside
+	case p.Marks.Has(cache.Held) && it.stream != nil: // another stream's message has its row put
+		return it.stream, inLine
+	case p.Marks.Has(cache.Held):
+		return nil, aside
 	}
 	s, ok = k.choose(a, it, p)
 	switch {
@@ -107,6 +112,9 @@ func (k *Keeper) placeOne(a *account, now time.Time, it item, full []*Stream) (s
 		return nil, over
 	case a.actsFor(p.Key.Sender()) && p.Received.After(a.acting.Packet.Received):
 		return s, aside
+	case a.mustCheck(p):
+		k.check(a)
+		return s, inLine
 	case s.doubts(p):
 		return s, k.waitForLife(a, s)
 	case inVain(p) && !s.hasRoom(1):

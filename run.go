@@ -125,7 +125,7 @@ func (k *Keeper) callLimited(ctx context.Context, e *Effect) Result {
 	}
 	call := func(ctx context.Context) Result { return k.call(ctx, e) }
 	switch e.Kind {
-	case StoreRows, DeleteRows, ListRows, ReadNews:
+	case StoreRows, DeleteRows, ListRows, CheckRows, ReadNews:
 		return k.callStore(ctx, c, call)
 	}
 	return k.limited(ctx, c, k.timeLimit(e), call)
@@ -149,6 +149,8 @@ func (k *Keeper) call(ctx context.Context, e *Effect) (r Result) {
 		r.Err = k.config.Store.Delete(ctx, e.Identities...)
 	case ListRows:
 		r.Rows, r.Err = k.config.Store.List(ctx, e.Recipient, e.After, e.Limit)
+	case CheckRows:
+		r.Stands, r.Err = k.config.Store.Stands(ctx, e.Identities...)
 	case ReadNews:
 		r.Rows, r.Mark, r.Err = k.config.Store.News(ctx, e.Recipients, e.Since, e.Limit)
 	case EndStream:

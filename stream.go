@@ -258,6 +258,7 @@ func (k *Keeper) abandon(a *account, now time.Time, s *Stream) {
 			continue
 		}
 		if k.mayRepeat(a, now, s, p) {
+			k.mayHaveGone(a, p)
 			a.push(item{ref: p.Ref(), received: p.Received})
 		}
 	}

@@ -164,6 +164,8 @@ func (n *Node) callNow(e *untilack.Effect) (r untilack.Result) {
 		r.Err = store.Delete(ctx, e.Identities...)
 	case untilack.ListRows:
 		r.Rows, r.Err = store.List(ctx, e.Recipient, e.After, e.Limit)
+	case untilack.CheckRows:
+		r.Stands, r.Err = store.Stands(ctx, e.Identities...)
 	case untilack.ReadNews:
 		r.Rows, r.Mark, r.Err = store.News(ctx, e.Recipients, e.Since, e.Limit)
 	default:
@@ -177,6 +179,9 @@ func (w *World) overran(e *untilack.Effect) {
 	w.account(e.Recipient).wears()
 	for _, r := range e.Rows {
 		w.store.hurts(r)
+	}
+	if e.Kind == untilack.CheckRows {
+		return
 	}
 	for _, id := range e.Identities {
 		for m := w.ledger.named(cache.Key{To: id.To, From: cache.Bare(id.From), ID: id.ID}); m != nil; m = m.twin {

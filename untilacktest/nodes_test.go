@@ -150,6 +150,27 @@ func TestWhatWasAcknowledgedElsewhereLongAgoStaysAway(t *testing.T) {
 	world.EndsWell()
 }
 
+// A client that comes back is not given what it has acknowledged at another node meanwhile.
+func TestAClientThatComesBackGetsNothingTwice(t *testing.T) {
+	world := untilacktest.New(t, &untilacktest.Options{Nodes: 2, Config: shared()})
+	first, second := world.Node(0), world.Node(1)
+	phone := world.Client(juliet + "/phone").LogsInAt(first)
+	phone.GoesDark()
+	here, there := world.Send(romeo, juliet, "Art thou there?"), world.Send(benvolio, juliet, "Romeo!")
+	world.Wait(time.Second)
+	phone.Vanishes()
+	phone.LogsInAt(second)
+	world.Wait(5 * time.Second)
+	phone.Got(here, there)
+	phone.LogsOut()
+	phone.LogsInAt(first)
+	world.Wait(5 * time.Second)
+	if copies := len(phone.Inbox()); copies != 2 || first.Keeper().Count(untilack.Elsewhere) != 2 {
+		t.Errorf("the phone has %d copies, settled elsewhere %d, want 2 and 2", copies, first.Keeper().Count(untilack.Elsewhere))
+	}
+	world.EndsWell()
+}
+
 // Wake has the store asked at once.
 func TestWake(t *testing.T) {
 	config := shared()

@@ -128,6 +128,8 @@ func (w *World) told(n *Node, e untilack.Event) {
 			w.end(m)
 		case untilack.StoreFailed: // delivered all the same
 			m.free = m.free || w.options.Config.PersistAfter == 0
+		case untilack.Refused:
+			m.free = true
 		case untilack.Expired:
 			m.dropped = m.dropped || m.expired(n.now())
 			w.end(m)
