@@ -365,3 +365,26 @@ func TestTwoSessionsWaitForOneRow(t *testing.T) {
 		})
 	}
 }
+
+// Who gives up before the store has answered is told that the message is refused, and so it
+// is, whatever the store says then.
+func TestOfflineGivenUp(t *testing.T) {
+	troubled(t, untilack.Config{FailClosed: true}, func(w *world, store *actionstest.FaultyStore) {
+		c := w.online(throne, silent)
+		w.pass(time.Second)
+		release := make(chan struct{})
+		store.Set(actionstest.Fault{Op: actionstest.Put, Wait: release})
+		ctx, cancel := context.WithTimeout(w.t.Context(), time.Second)
+		defer cancel()
+		if err := w.keeper.Offline(ctx, []byte(chat("m1"))); !errors.Is(err, untilack.ErrRefused) {
+			t.Errorf("%v, want a refusal", err)
+		}
+		close(release)
+		w.pass(time.Second)
+		if len(c.messages()) != 0 {
+			t.Errorf("the client has %q", c.messages())
+		}
+		w.stores()
+		store.Set()
+	})
+}
