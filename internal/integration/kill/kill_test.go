@@ -6,15 +6,17 @@ package kill
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/untilack/untilack/actions/sqlstore"
+	"github.com/untilack/untilack/internal/integration/crashtest"
+	"github.com/untilack/untilack/internal/integration/postgres"
 )
 
 var (
@@ -28,22 +30,27 @@ const (
 	recipients = 6
 )
 
+func TestMain(m *testing.M) {
+	crashtest.Main()
+	code := m.Run()
+	postgres.StopShared()
+	os.Exit(code)
+}
+
 // A run is a relay with its clients.
 type run struct {
 	t          testing.TB
-	job        job
+	job        crashtest.Job
 	random     *rand.Rand
 	ledger     *ledger
-	relay      *process
+	relay      *crashtest.Process
 	senders    []*sender
-	recipients []*recipient
+	recipients []*crashtest.Recipient
 	logins     int
-	unordered  bool // whether messages may come in another order
 	mayBreak   bool // whether the database may be broken after a fault
-	outlived   bool // whether a commit may go on when the relay is dead
 }
 
-func newRun(t testing.TB, j job) *run {
+func newRun(t testing.TB, j crashtest.Job) *run {
 	if *seed == 0 {
 		*seed = rand.Uint64()
 	}
@@ -51,7 +58,7 @@ func newRun(t testing.TB, j job) *run {
 	r := &run{t: t, job: j, random: rand.New(rand.NewPCG(*seed, 0)), ledger: newLedger()}
 	t.Cleanup(func() {
 		if r.relay != nil {
-			_, _ = r.relay.kill()
+			_, _ = r.relay.Kill()
 		}
 		r.disconnect()
 	})
@@ -60,11 +67,11 @@ func newRun(t testing.TB, j job) *run {
 
 // begin starts the relay and has everybody log in.
 func (r *run) begin() (err error) {
-	if r.relay, err = start(r.job); err != nil {
+	if r.relay, err = crashtest.Start(r.job); err != nil {
 		return err
 	}
 	for i := range senders {
-		s, err := newSender(r.relay.address, i, r.ledger, r.random.Uint64())
+		s, err := newSender(r.relay.Address, i, r.ledger, r.random.Uint64())
 		if err != nil {
 			return err
 		}
@@ -83,14 +90,14 @@ func (r *run) logIn() error {
 			r.logins++
 			resource = fmt.Sprint("phone-", r.logins)
 		}
-		one, err := newRecipient(r.relay.address, i, resource, r.ledger)
+		one, err := crashtest.NewRecipient(r.relay.Address, crashtest.Juliet(i)+"/"+resource, r.ledger.Ledger)
 		if err != nil {
 			return err
 		}
 		r.recipients = append(r.recipients, one)
 	}
 	for _, one := range old { // the dark ones are there until now
-		one.close()
+		one.Close()
 	}
 	return nil
 }
@@ -101,9 +108,9 @@ func (r *run) scatter(round int) {
 		switch (round + i) % 3 {
 		case 0:
 		case 1:
-			one.conn.Close()
+			one.Hang()
 		case 2:
-			one.dark.Store(true)
+			one.Dark.Store(true)
 		}
 	}
 }
@@ -128,10 +135,7 @@ func (r *run) load() (stop func()) {
 func (r *run) someWork() {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	r.ledger.mu.Lock()
-	enough := r.ledger.acknowledged + r.random.IntN(150)
-	r.ledger.mu.Unlock()
-	_ = r.ledger.await(ctx, func() bool { return r.ledger.acknowledged >= enough }) // or time is over
+	_ = r.ledger.AwaitMore(ctx, r.random.IntN(150)) // or time is over
 	pause(r.random, 10*time.Millisecond)
 }
 
@@ -142,7 +146,7 @@ func pause(random *rand.Rand, most time.Duration) {
 
 // crash kills the relay and waits until everybody has noticed.
 func (r *run) crash() error {
-	complaints, err := r.relay.kill()
+	complaints, err := r.relay.Kill()
 	r.relay = nil
 	r.disconnect()
 	if complaints != "" {
@@ -153,37 +157,23 @@ func (r *run) crash() error {
 
 func (r *run) disconnect() {
 	for _, s := range r.senders {
-		<-s.ended // what the relay had written is read to the end
-		s.close()
+		<-s.Ended // what the relay had written is read to the end
+		s.Close()
 	}
 	for _, one := range r.recipients {
-		one.close()
+		one.Close()
 	}
 	r.senders, r.recipients = nil, nil
 }
 
 // settle waits until all that was acknowledged has come.
 func (r *run) settle() error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), crashtest.Patience)
 	defer cancel()
-	if err := r.ledger.await(ctx, r.ledger.allDelivered); err != nil {
-		return fmt.Errorf("lost: %q", r.ledger.lost())
+	if err := r.ledger.AwaitAll(ctx); err != nil {
+		return err
 	}
-	return r.check()
-}
-
-func (r *run) check() error {
-	r.ledger.mu.Lock()
-	defer r.ledger.mu.Unlock()
-	switch {
-	case len(r.ledger.faults) > 0:
-		return fmt.Errorf("%q", r.ledger.faults)
-	case len(r.ledger.disorder) > 0 && !r.unordered:
-		return fmt.Errorf("out of order: %q", r.ledger.disorder)
-	case r.ledger.late > 0 && !r.outlived:
-		return fmt.Errorf("%d messages came late", r.ledger.late)
-	}
-	return nil
+	return r.ledger.Check()
 }
 
 // recover starts a relay, which has to deliver all that was acknowledged.
@@ -196,42 +186,45 @@ func (r *run) recover() error {
 
 // empty waits until the relay has nothing left, in the store or in memory.
 func (r *run) empty() error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), crashtest.Patience)
 	defer cancel()
-	for {
-		answer, err := r.senders[0].await(ctx, "<left/>")
-		switch {
-		case err != nil:
-			return err
-		case answer.Left == nil:
-			return errors.New("no answer to what is left")
-		case *answer.Left == left{}:
-			return r.check()
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("left: %+v", *answer.Left)
-		case <-time.After(10 * time.Millisecond):
-		}
+	if _, err := crashtest.Reach(ctx, r.relay.State, crashtest.State.IsEmpty); err != nil {
+		return err
 	}
+	return r.ledger.Check()
 }
 
 // A target is a database to run on.
 type target struct {
 	name   string
-	create func(t testing.TB) job
+	create func(t testing.TB) crashtest.Job
 }
 
 var targets = []target{
-	{"SQLite", func(t testing.TB) job { return sqliteIn(t.TempDir(), "FULL") }},
+	{"SQLite", func(t testing.TB) crashtest.Job { return sqliteIn(t.TempDir(), "FULL") }},
 	{"PostgreSQL", newPostgres},
 }
 
-func sqliteIn(folder, synchronous string) job {
+func sqliteIn(folder, synchronous string) crashtest.Job {
 	path := filepath.Join(folder, "mail.db")
-	return job{
-		Driver: "sqlite", Dialect: sqlstore.SQLite,
-		Source: "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(" + synchronous + ")",
+	return newJob(sqlstore.SQLite, "file:"+path+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous("+synchronous+")")
+}
+
+func newPostgres(t testing.TB) crashtest.Job {
+	source, err := postgres.Need(t).NewSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newJob(sqlstore.PostgreSQL, source)
+}
+
+// newJob returns the job of a relay that stores first.
+func newJob(d sqlstore.Dialect, source string) crashtest.Job {
+	return crashtest.Job{
+		Dialect: d, Source: source,
+		AckWait:   500 * time.Millisecond,
+		ProbeWait: 250 * time.Millisecond,
+		RetryWait: 5 * time.Millisecond, // and up to a thousand times that, after many failures
 	}
 }
 
@@ -241,7 +234,6 @@ func TestKill(t *testing.T) {
 	for _, target := range targets {
 		t.Run(target.name, func(t *testing.T) {
 			r := newRun(t, target.create(t))
-			r.outlived = r.job.Dialect == sqlstore.PostgreSQL // the server has it in hand
 			for i := range *rounds {
 				if err := r.killOnce(i); err != nil {
 					t.Fatalf("round %d: %v", i, err)
@@ -297,7 +289,7 @@ func (r *run) findLost() ([]string, error) {
 		return nil, err
 	}
 	err := r.empty()
-	return r.ledger.lost(), err
+	return r.ledger.Lost(), err
 }
 
 // killOnce is one life of the relay.
@@ -315,6 +307,5 @@ func (r *run) crashUnderLoad(round int) error {
 	r.someWork()
 	err := r.crash()
 	stop()
-	r.ledger.crash()
 	return err
 }

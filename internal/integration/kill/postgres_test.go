@@ -6,45 +6,23 @@ package kill
 
 import (
 	"context"
-	"database/sql"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/untilack/untilack/actions/sqlstore"
+	"github.com/untilack/untilack/internal/integration/crashtest"
 	"github.com/untilack/untilack/internal/integration/postgres"
 )
-
-// schemas counts those that tests have made.
-var schemas atomic.Int64
-
-// newPostgres returns a new database of the server of all tests.
-func newPostgres(t testing.TB) job {
-	s := postgres.Need(t)
-	schema := fmt.Sprintf("kill%d", schemas.Add(1))
-	db, err := sql.Open("pgx", s.DSN("public"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.Exec("CREATE SCHEMA " + schema); err != nil {
-		t.Fatal(err)
-	}
-	return job{Driver: "pgx", Source: s.DSN(schema), Dialect: sqlstore.PostgreSQL}
-}
 
 // TestPostgresDies kills the database under a relay that lives on, and so does what it
 // has in memory.
 func TestPostgresDies(t *testing.T) {
 	r := newRun(t, newPostgres(t))
-	r.unordered = true // rows that the store did not take have later numbers than younger ones
 	if err := r.begin(); err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +83,7 @@ func killServer(s *postgres.Server, random *rand.Rand) error {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	pause(random, 100*time.Millisecond)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), crashtest.Patience)
 	defer cancel()
 	return s.Run(ctx)
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/untilack/untilack/internal/integration/crashtest"
 	"github.com/untilack/untilack/internal/integration/kill/powercut"
 )
 
@@ -25,12 +26,11 @@ type machine struct {
 
 // newMachine returns a machine with an empty database on its disk.
 func newMachine(t testing.TB, synchronous string) *machine {
-	m := &machine{run: newRun(t, job{}), folder: t.TempDir(), synchronous: synchronous}
+	m := &machine{run: newRun(t, crashtest.Job{}), folder: t.TempDir(), synchronous: synchronous}
 	if err := os.Mkdir(m.path("disk"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	made := sqliteIn(m.path("disk"), synchronous)
-	db, _, err := openStore(context.Background(), made)
+	db, _, err := sqliteIn(m.path("disk"), synchronous).OpenStore(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

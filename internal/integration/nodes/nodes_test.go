@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/untilack/untilack/internal/integration/crashtest"
 )
 
 var (
@@ -29,47 +31,7 @@ const (
 
 	// atRest is how many messages are sent at the end, when nobody roams and no node dies.
 	atRest = 48
-
-	// patience is how long the tests wait for what has to come.
-	patience = 30 * time.Second
 )
-
-// newCluster starts some nodes on a new database.
-func newCluster(t *testing.T, nodes int, j job) *cluster {
-	t.Helper()
-	var err error
-	if j.Source, err = newSource(); err != nil {
-		t.Fatal(err)
-	}
-	c := &cluster{job: j, nodes: make([]*process, nodes)}
-	t.Cleanup(func() { c.stop(t) })
-	for i := range nodes {
-		if err := c.start(i); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return c
-}
-
-// stop ends all nodes.
-func (c *cluster) stop(t *testing.T) {
-	for _, p := range c.nodes {
-		if p == nil {
-			continue
-		}
-		complaints, err := p.kill()
-		if err != nil {
-			t.Error(err)
-		}
-		logComplaints(t, complaints)
-	}
-}
-
-func logComplaints(t *testing.T, complaints string) {
-	if complaints != "" {
-		t.Logf("a node said: %.500s", complaints)
-	}
-}
 
 // A run is a cluster with its clients.
 type run struct {
@@ -91,7 +53,7 @@ func newRun(t *testing.T, nodes int) *run {
 		*seed = rand.Uint64()
 	}
 	t.Logf("-seed %d", *seed)
-	c := newCluster(t, nodes, job{AckWait: 300 * time.Millisecond, ProbeWait: 200 * time.Millisecond, PollEvery: 250 * time.Millisecond})
+	c := newCluster(t, nodes, crashtest.Job{AckWait: 300 * time.Millisecond, ProbeWait: 200 * time.Millisecond, PollEvery: 250 * time.Millisecond})
 	r := &run{t: t, cluster: c, ledger: newLedger(), random: rand.New(rand.NewPCG(*seed, uint64(nodes)))}
 	for i := range senders {
 		r.senders = append(r.senders, &sender{number: i, node: i, cluster: c, ledger: r.ledger, random: r.newRandom()})
@@ -132,7 +94,7 @@ func (r *run) load() error {
 
 // sendAll has everybody send, so many together, and returns when all is acknowledged.
 func (r *run) sendAll(messages int) error {
-	limit := patience + time.Duration(messages)*200*time.Millisecond
+	limit := crashtest.Patience + time.Duration(messages)*200*time.Millisecond
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	errs := make([]error, senders)
@@ -149,7 +111,7 @@ func (r *run) sendAll(messages int) error {
 // acknowledged, and starts it again after some more. In the end all live.
 func (r *run) killInTurn(ctx context.Context) error {
 	for number := 0; ; number = (number + 1) % len(r.cluster.nodes) {
-		if r.work(ctx, eachKill) != nil {
+		if r.ledger.AwaitMore(ctx, eachKill) != nil {
 			return nil
 		}
 		complaints, err := r.cluster.kill(context.Background(), number)
@@ -158,19 +120,11 @@ func (r *run) killInTurn(ctx context.Context) error {
 		}
 		logComplaints(r.t, complaints)
 		r.kills++
-		_ = r.work(ctx, 1+r.random.IntN(eachKill/2)) // or all is sent
+		_ = r.ledger.AwaitMore(ctx, 1+r.random.IntN(eachKill/2)) // or all is sent
 		if err := r.cluster.start(number); err != nil {
 			return err
 		}
 	}
-}
-
-// work waits until so many more messages are acknowledged.
-func (r *run) work(ctx context.Context, more int) error {
-	r.ledger.mu.Lock()
-	enough := r.ledger.acknowledged + more
-	r.ledger.mu.Unlock()
-	return r.ledger.await(ctx, func() bool { return r.ledger.acknowledged >= enough })
 }
 
 // settle has everybody log in once more, and waits until all has come: what is sent now
@@ -184,10 +138,10 @@ func (r *run) settle() error {
 	if err := r.sendAll(atRest); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), crashtest.Patience)
 	defer cancel()
-	if err := r.ledger.await(ctx, r.ledger.allDelivered); err != nil {
-		return fmt.Errorf("lost: %q", r.ledger.lost())
+	if err := r.ledger.AwaitAll(ctx); err != nil {
+		return err
 	}
 	end, err := r.cluster.empty(ctx)
 	if err != nil {
@@ -195,26 +149,6 @@ func (r *run) settle() error {
 	}
 	r.t.Logf("%d nodes, killed %d times; %s; settled at another node: %d; actions asked: %d", len(r.cluster.nodes), r.kills, r.ledger, end.Elsewhere, end.Asked)
 	return r.ledger.check()
-}
-
-// empty waits until nothing is left, in the store or at any node.
-func (c *cluster) empty(ctx context.Context) (state, error) {
-	return c.reach(ctx, func(s state) bool { return s.Rows == 0 && s.Packets == 0 })
-}
-
-// reach waits until what all nodes have is as it should be.
-func (c *cluster) reach(ctx context.Context, condition func(state) bool) (state, error) {
-	for {
-		s, err := c.state(ctx)
-		if err != nil || condition(s) {
-			return s, err
-		}
-		select {
-		case <-ctx.Done():
-			return s, fmt.Errorf("%w: the nodes have %+v", context.Cause(ctx), s)
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
 }
 
 // TestNodes kills nodes under load, while recipients roam. Whatever was acknowledged is
@@ -241,39 +175,38 @@ func TestAReceiptElsewhereSettles(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		ackWait time.Duration
-		then    func(*presence)
+		then    func(*crashtest.Recipient)
 	}{
-		{"its deadline comes", 2 * time.Second, func(*presence) {}},
-		{"its stream ends", time.Minute, func(p *presence) { p.close() }},
+		{"its deadline comes", 2 * time.Second, func(*crashtest.Recipient) {}},
+		{"its stream ends", time.Minute, func(r *crashtest.Recipient) { r.Close() }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			c := newCluster(t, 2, job{AckWait: test.ackWait, ProbeWait: 250 * time.Millisecond, PollEvery: 50 * time.Millisecond})
+			c := newCluster(t, 2, crashtest.Job{AckWait: test.ackWait, ProbeWait: 250 * time.Millisecond, PollEvery: 50 * time.Millisecond})
 			settleElsewhere(t, c, test.then)
 		})
 	}
 }
 
-func settleElsewhere(t *testing.T, c *cluster, then func(*presence)) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+func settleElsewhere(t *testing.T, c *cluster, then func(*crashtest.Recipient)) {
+	ctx, cancel := context.WithTimeout(t.Context(), crashtest.Patience)
 	defer cancel()
-	l := newLedger()
+	l, copies := newLedger(), 0
 	a, b := c.node(0), c.node(1)
 	dark := mustPresent(t, a, "dark", l)
-	dark.dark.Store(true)
-	mustAwait(t, ctx, dark.client) // it is bound
+	dark.Dark.Store(true)
+	mustAwait(t, ctx, dark.Client) // it is bound
 
 	s := &sender{cluster: c, ledger: l, random: rand.New(rand.NewPCG(1, 1))}
 	defer s.close()
 	if err := s.sendAll(ctx, 1, 1); err != nil {
 		t.Fatal(err)
 	}
-	const id = "0-0-1"
 	here := mustPresent(t, b, "phone", l)
-	if err := l.await(ctx, func() bool { return len(l.messages[id].copies) == 1 }); err != nil {
+	if err := l.Await(ctx, func() bool { return l.Read == 1 }); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.reach(ctx, func(s state) bool { return s.Rows == 0 }); err != nil {
+	if _, err := crashtest.Reach(ctx, c.state, func(s crashtest.State) bool { return s.Rows == 0 }); err != nil {
 		t.Fatal(err)
 	}
 	then(dark)
@@ -282,38 +215,38 @@ func settleElsewhere(t *testing.T, c *cluster, then func(*presence)) {
 	}
 	checkNothingDone(t, ctx, a)
 
-	mustAwait(t, ctx, here.client)                        // what was written before is read
-	mustAwait(t, ctx, mustPresent(t, a, "pad", l).client) // and nothing waits for another stream
-	if copies := l.copiesOf(id); copies != 1 {
-		t.Errorf("%d copies were read", copies)
+	mustAwait(t, ctx, here.Client)                        // what was written before is read
+	mustAwait(t, ctx, mustPresent(t, a, "pad", l).Client) // and nothing waits for another stream
+	if l.Look(func() { copies = l.Read }); copies != 1 {
+		t.Errorf("%d copies were read, want 1", copies)
 	}
 }
 
 // checkNothingDone checks what a node has done about the only message it had.
-func checkNothingDone(t *testing.T, ctx context.Context, p *process) {
+func checkNothingDone(t *testing.T, ctx context.Context, p *crashtest.Process) {
 	t.Helper()
-	s, err := p.state(ctx)
+	s, err := p.State(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (state{Elsewhere: 1}); s != want {
+	if want := (crashtest.State{Elsewhere: 1}); s != want {
 		t.Errorf("the node says %+v, want %+v", s, want)
 	}
 }
 
-func mustPresent(t *testing.T, p *process, resource string, l *ledger) *presence {
+func mustPresent(t *testing.T, p *crashtest.Process, resource string, l *ledger) *crashtest.Recipient {
 	t.Helper()
-	one, err := present(p.address, juliet(0)+"/"+resource, l)
+	one, err := crashtest.NewRecipient(p.Address, crashtest.Juliet(0)+"/"+resource, l.Ledger)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(one.leave)
+	t.Cleanup(one.Leave)
 	return one
 }
 
-func mustAwait(t *testing.T, ctx context.Context, c *client) {
+func mustAwait(t *testing.T, ctx context.Context, c *crashtest.Client) {
 	t.Helper()
-	if _, err := c.await(ctx, ping); err != nil {
+	if _, err := c.Await(ctx, crashtest.Ping); err != nil {
 		t.Fatal(err)
 	}
 }

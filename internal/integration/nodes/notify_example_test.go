@@ -92,7 +92,7 @@ func newNode(ctx context.Context, source string) (*untilack.Keeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	keeper, err := untilack.New(untilack.Config{Domain: domain, Store: store, PollEvery: time.Minute})
+	keeper, err := untilack.New(untilack.Config{Domain: "capulet.example", Store: store, PollEvery: time.Minute})
 	if err == nil {
 		go keeper.Run(ctx)
 	}

@@ -15,6 +15,8 @@ import (
 
 	"github.com/untilack/untilack"
 	"github.com/untilack/untilack/actions"
+	"github.com/untilack/untilack/internal/integration/crashtest"
+	"github.com/untilack/untilack/internal/integration/postgres"
 )
 
 // An askedStore tells when it has been asked what is new.
@@ -40,7 +42,7 @@ type listener struct {
 }
 
 func newListener(t *testing.T) *listener {
-	source, err := newSource()
+	source, err := postgres.Need(t).NewSchema()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +74,7 @@ func newListener(t *testing.T) *listener {
 }
 
 func (l *listener) keeper(store actions.Store) *untilack.Keeper {
-	k, err := untilack.New(untilack.Config{Domain: domain, Store: store, PollEvery: time.Minute})
+	k, err := untilack.New(untilack.Config{Domain: crashtest.Domain, Store: store, PollEvery: time.Minute})
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -95,8 +97,8 @@ func (l *listener) expect(happens <-chan struct{}, what string) {
 	l.t.Helper()
 	select {
 	case <-happens:
-	case <-time.After(patience):
-		l.t.Fatalf("%s has not come in %v", what, patience)
+	case <-time.After(crashtest.Patience):
+		l.t.Fatalf("%s has not come in %v", what, crashtest.Patience)
 	}
 }
 
@@ -111,8 +113,8 @@ func (l *listener) send(number int) time.Duration {
 	}
 	select {
 	case <-l.stream:
-	case <-time.After(patience):
-		l.t.Fatalf("message %d has not come in %v", number, patience)
+	case <-time.After(crashtest.Patience):
+		l.t.Fatalf("message %d has not come in %v", number, crashtest.Patience)
 	}
 	took := time.Since(came)
 	l.session.Receive(fmt.Appendf(nil, "<message to='romeo@montague.example/orchard'><received xmlns='urn:xmpp:receipts' id='m%d'/></message>", number))

@@ -8,54 +8,10 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/untilack/untilack/internal/integration/crashtest"
 )
-
-// A presence is a recipient's connection, which acknowledges each message unless it is
-// dark: then it swallows all that comes.
-type presence struct {
-	*client
-	login  *login
-	ledger *ledger
-	dark   atomic.Bool
-}
-
-// present logs a recipient in at a node.
-func present(node, address string, l *ledger) (*presence, error) {
-	p := &presence{login: l.open(), ledger: l}
-	c, err := connect(node, address, p.handle)
-	if err != nil {
-		return nil, err
-	}
-	p.client = c
-	go func() {
-		<-c.ended
-		l.end(p.login)
-	}()
-	return p, nil
-}
-
-func (p *presence) handle(c *client, s stanza) {
-	switch {
-	case p.dark.Load():
-	case s.XMLName.Local == "iq":
-		c.write(fmt.Sprintf("<iq type='result' id='%s' from='%s' to='%s'/>", s.ID, c.address, s.From))
-	case s.Body != "":
-		p.ledger.receive(p.login, s.ID)
-		c.write(fmt.Sprintf("<message id='r-%s' from='%s' to='%s'><received xmlns='urn:xmpp:receipts' id='%s'/></message>",
-			s.ID, c.address, s.From, s.ID))
-	}
-}
-
-// leave closes the connection. Receipts that the node has not read may be lost with it.
-func (p *presence) leave() {
-	p.ledger.end(p.login)
-	p.close()
-}
-
-func juliet(number int) string { return fmt.Sprintf("juliet%d@%s", number, domain) }
 
 // A recipient roams between nodes.
 type recipient struct {
@@ -63,8 +19,8 @@ type recipient struct {
 	cluster *cluster
 	ledger  *ledger
 	random  *rand.Rand
-	now     *presence   // where it is now; nil: nowhere
-	dark    []*presence // what it has left behind
+	now     *crashtest.Recipient   // where it is now; nil: nowhere
+	dark    []*crashtest.Recipient // what it has left behind
 }
 
 // roam logs in here and there until ctx ends.
@@ -80,7 +36,7 @@ func (r *recipient) roam(ctx context.Context) {
 			r.logOut()
 			pause(ctx, r.random, 200*time.Millisecond)
 		case 2:
-			r.now.dark.Store(true)
+			r.now.Dark.Store(true)
 			r.dark = append(r.dark, r.now)
 			r.now = nil
 		}
@@ -93,7 +49,7 @@ func (r *recipient) logIn() error {
 	if r.random.IntN(2) == 0 {
 		resource = fmt.Sprintf("phone-%d", r.random.Uint32())
 	}
-	next, err := present(r.cluster.any(r.random), juliet(r.number)+"/"+resource, r.ledger)
+	next, err := crashtest.NewRecipient(r.cluster.any(r.random), crashtest.Juliet(r.number)+"/"+resource, r.ledger.Ledger)
 	if err != nil {
 		return err
 	}
@@ -104,7 +60,7 @@ func (r *recipient) logIn() error {
 
 func (r *recipient) logOut() {
 	if r.now != nil {
-		r.now.leave()
+		r.now.Leave()
 		r.now = nil
 	}
 }
@@ -112,7 +68,7 @@ func (r *recipient) logOut() {
 // stay waits some time at most, or until the node ends the stream.
 func (r *recipient) stay(ctx context.Context) {
 	select {
-	case <-r.now.ended:
+	case <-r.now.Ended:
 	case <-time.After(part(r.random, 400*time.Millisecond)):
 	case <-ctx.Done():
 	}
@@ -134,7 +90,7 @@ func part(random *rand.Rand, most time.Duration) time.Duration {
 func (r *recipient) close() {
 	r.logOut()
 	for _, p := range r.dark {
-		p.leave()
+		p.Leave()
 	}
 }
 
@@ -145,7 +101,7 @@ type sender struct {
 	ledger  *ledger
 	random  *rand.Rand
 	node    int // by which it sends
-	client  *client
+	client  *crashtest.Client
 }
 
 // sendAll sends so many messages, and returns when all are acknowledged.
@@ -164,20 +120,11 @@ func (s *sender) sendAll(ctx context.Context, messages, recipients int) error {
 
 func (s *sender) compose(messages, recipients int) (texts, ids []string) {
 	for range messages {
-		to := s.random.IntN(recipients)
-		id := s.ledger.send(pair{s.number, to})
-		ids = append(ids, id)
-		texts = append(texts, s.message(id, juliet(to)))
+		text, id := crashtest.Compose(s.ledger.Ledger, crashtest.Pair{Sender: s.number, Recipient: s.random.IntN(recipients)}, s.random)
+		texts, ids = append(texts, text), append(ids, id)
 	}
 	return texts, ids
 }
-
-func (s *sender) message(id, to string) string {
-	return fmt.Sprintf("<message type='chat' id='%s' from='%s' to='%s'><body>%0*d</body><request xmlns='urn:xmpp:receipts'/></message>",
-		id, s.address(), to, 1+s.random.IntN(400), s.random.IntN(10))
-}
-
-func (s *sender) address() string { return fmt.Sprintf("romeo%d@%s/orchard", s.number, domain) }
 
 // send sends messages until they are acknowledged, by one node or another.
 func (s *sender) send(ctx context.Context, texts, ids []string) error {
@@ -185,13 +132,13 @@ func (s *sender) send(ctx context.Context, texts, ids []string) error {
 		if err := s.connect(ctx); err != nil {
 			return err
 		}
-		s.ledger.write(ids, s.client.node, tries > 0)
+		s.ledger.WriteTo(s.client.Server, ids, tries > 0)
 		for _, text := range texts {
-			s.client.write(text)
+			s.client.Write(text)
 		}
-		_, err := s.client.await(ctx, ping)
+		_, err := s.client.Await(ctx, crashtest.Ping)
 		if err == nil {
-			s.ledger.acknowledge(ids)
+			s.ledger.Acknowledge(ids)
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -211,7 +158,7 @@ func (s *sender) connect(ctx context.Context) (err error) {
 		if !lives {
 			continue
 		}
-		if s.client, err = connect(address, s.address(), s.handle); err == nil {
+		if s.client, err = crashtest.NewSender(address, s.number, s.ledger.Ledger); err == nil {
 			return nil
 		}
 		s.client = nil
@@ -219,95 +166,9 @@ func (s *sender) connect(ctx context.Context) (err error) {
 	return nil
 }
 
-func (s *sender) handle(_ *client, e stanza) {
-	switch {
-	case e.Type == "error":
-		s.ledger.refuse(e.ID)
-	case e.Received != nil:
-		s.ledger.receipt(e.Received.ID)
-	}
-}
-
 func (s *sender) close() {
 	if s.client != nil {
-		s.client.close()
+		s.client.Close()
 		s.client = nil
 	}
-}
-
-// A cluster is some nodes on one database, of which some may be dead.
-type cluster struct {
-	job job
-
-	mu    sync.Mutex
-	nodes []*process // nil: dead
-	done  state      // of those that have died
-}
-
-func (c *cluster) address(number int) (address string, lives bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if p := c.nodes[number%len(c.nodes)]; p != nil {
-		return p.address, true
-	}
-	return "", false
-}
-
-// any returns the address of some node that lives. One always does.
-func (c *cluster) any(random *rand.Rand) string {
-	for {
-		if address, lives := c.address(random.IntN(len(c.nodes))); lives {
-			return address
-		}
-	}
-}
-
-// start starts a node.
-func (c *cluster) start(number int) error {
-	p, err := start(c.job)
-	if p != nil {
-		c.mu.Lock()
-		c.nodes[number] = p
-		c.mu.Unlock()
-	}
-	return err
-}
-
-// kill kills a node, and returns what it has complained of.
-func (c *cluster) kill(ctx context.Context, number int) (complaints string, err error) {
-	p := c.node(number)
-	last, _ := p.state(ctx)
-	c.mu.Lock()
-	c.nodes[number] = nil
-	c.done.add(last)
-	c.mu.Unlock()
-	return p.kill()
-}
-
-func (c *cluster) node(number int) *process {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.nodes[number]
-}
-
-// state returns what all nodes together have, and what they have done.
-func (c *cluster) state(ctx context.Context) (state, error) {
-	sum := c.done
-	for i := range c.nodes {
-		s, err := c.node(i).state(ctx)
-		if err != nil {
-			return state{}, err
-		}
-		sum.add(s)
-		sum.Rows, sum.Packets = s.Rows, sum.Packets+s.Packets
-	}
-	return sum, nil
-}
-
-// add adds what was done.
-func (s *state) add(other state) {
-	s.Asked += other.Asked
-	s.Kept += other.Kept
-	s.Acted += other.Acted
-	s.Elsewhere += other.Elsewhere
 }

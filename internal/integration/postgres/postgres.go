@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -32,6 +33,7 @@ type Server struct {
 	process *exec.Cmd
 	log     bytes.Buffer
 	ended   chan struct{}
+	schemas atomic.Int64 // made by NewSchema
 }
 
 // Start makes a cluster in a new folder and starts it. The settings are added to its
@@ -141,6 +143,16 @@ func (s *Server) Run(ctx context.Context) error {
 // DSN returns what pgx opens the database by, in a schema of that name.
 func (s *Server) DSN(schema string) string {
 	return fmt.Sprintf("host=%s user=postgres dbname=postgres search_path=%s", s.dir, schema)
+}
+
+// NewSchema makes an empty schema, and returns what pgx opens it by.
+func (s *Server) NewSchema() (dsn string, err error) {
+	name := fmt.Sprintf("test%d", s.schemas.Add(1))
+	psql := s.command(context.Background(), "psql", "-q", "-h", s.dir, "-U", "postgres", "-c", "CREATE SCHEMA "+name)
+	if out, err := psql.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("psql: %w: %s", err, out)
+	}
+	return s.DSN(name), nil
 }
 
 // PID returns the process id of the postmaster.

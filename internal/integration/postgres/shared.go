@@ -20,26 +20,35 @@ var shared struct {
 	err    error
 }
 
-// Need returns the server that all tests of a program share, which the first call starts.
-// Without PostgreSQL it skips the test, or fails it if UNTILACK_REQUIRE is "all". TestMain
-// has to call StopShared.
-func Need(t testing.TB) *Server {
-	t.Helper()
+// Shared returns the server that all tests of a program share, which the first call starts.
+// TestMain has to call StopShared.
+func Shared() (*Server, error) {
 	shared.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		shared.server, shared.err = Start(ctx)
 	})
-	if errors.Is(shared.err, ErrMissing) && os.Getenv("UNTILACK_REQUIRE") != "all" {
-		t.Skip(shared.err)
-	}
-	if shared.err != nil {
-		t.Fatal(shared.err)
-	}
-	return shared.server
+	return shared.server, shared.err
 }
 
-// StopShared stops the server that Need has started, if it has.
+// Required reports whether tests without PostgreSQL have to fail: if UNTILACK_REQUIRE is
+// "all".
+func Required() bool { return os.Getenv("UNTILACK_REQUIRE") == "all" }
+
+// Need is Shared for a test, which it skips without PostgreSQL, unless that is required.
+func Need(t testing.TB) *Server {
+	t.Helper()
+	s, err := Shared()
+	if errors.Is(err, ErrMissing) && !Required() {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// StopShared stops the server that Shared has started, if it has.
 func StopShared() {
 	if shared.server != nil {
 		shared.server.Stop()
