@@ -58,7 +58,8 @@ type Ledger struct {
 	faults   []string
 }
 
-// Counts are numbers of messages, and the like. They change while the ledger is not locked.
+// Counts are numbers of messages, and the like. They are to be read by Judge, in Look and by
+// Await's conditions.
 type Counts struct {
 	Sent, Resent, Acknowledged, Refused int
 	Missing                             int // acknowledged, and not delivered so far

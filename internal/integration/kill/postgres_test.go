@@ -8,9 +8,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"os/exec"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -65,7 +62,7 @@ func (r *run) surviveOnce(s *postgres.Server, round int) error {
 // killBackend kills one of the processes that serve a client. The server then ends all
 // others, and recovers.
 func killBackend(s *postgres.Server, random *rand.Rand) error {
-	backends, err := children(s.PID(), "[local]")
+	backends, err := s.Backends()
 	if err != nil || len(backends) == 0 {
 		return err
 	}
@@ -74,31 +71,9 @@ func killBackend(s *postgres.Server, random *rand.Rand) error {
 
 // killServer kills all processes at once, and starts the server again after a moment.
 func killServer(s *postgres.Server, random *rand.Rand) error {
-	all, err := children(s.PID(), "")
-	if err != nil {
-		return err
-	}
 	s.Kill()
-	for _, pid := range all { // those that were not its children any more
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
 	pause(random, 100*time.Millisecond)
 	ctx, cancel := context.WithTimeout(context.Background(), crashtest.Patience)
 	defer cancel()
 	return s.Run(ctx)
-}
-
-// children returns the child processes whose title has some text.
-func children(parent int, title string) (pids []int, err error) {
-	list, err := exec.Command("ps", "-o", "pid=,args=", "--ppid", strconv.Itoa(parent)).Output()
-	if err != nil {
-		return nil, err
-	}
-	for line := range strings.Lines(string(list)) {
-		number, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if pid, err := strconv.Atoi(number); err == nil && strings.Contains(rest, title) {
-			pids = append(pids, pid)
-		}
-	}
-	return pids, nil
 }

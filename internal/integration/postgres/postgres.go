@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -155,13 +156,10 @@ func (s *Server) NewSchema() (dsn string, err error) {
 	return s.DSN(name), nil
 }
 
-// PID returns the process id of the postmaster.
-func (s *Server) PID() int { return s.process.Process.Pid }
-
 // Kill ends the server with all its processes at once, as a crash does.
 func (s *Server) Kill() {
 	s.process.Process.Signal(syscall.SIGSTOP) // it starts no more
-	children := s.children()
+	children, _ := s.children("")
 	s.process.Process.Kill()
 	for _, pid := range children { // each leads a group of its own
 		syscall.Kill(pid, syscall.SIGKILL)
@@ -169,18 +167,23 @@ func (s *Server) Kill() {
 	<-s.ended
 }
 
-// children returns the process ids of the server's other processes.
-func (s *Server) children() (pids []int) {
-	list, err := exec.Command("ps", "-o", "pid=", "--ppid", strconv.Itoa(s.PID())).Output()
+// Backends returns the process ids of those of the server's processes that serve clients.
+func (s *Server) Backends() (pids []int, err error) { return s.children("[local]") }
+
+// children returns the process ids of the server's other processes whose titles have some
+// text in them.
+func (s *Server) children(title string) (pids []int, err error) {
+	list, err := exec.Command("ps", "-o", "pid=,args=", "--ppid", strconv.Itoa(s.process.Process.Pid)).Output()
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	for field := range bytes.FieldsSeq(list) {
-		if pid, err := strconv.Atoi(string(field)); err == nil {
+	for line := range strings.Lines(string(list)) {
+		number, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if pid, err := strconv.Atoi(number); err == nil && strings.Contains(rest, title) {
 			pids = append(pids, pid)
 		}
 	}
-	return pids
+	return pids, nil
 }
 
 // Stop ends the server in order, and removes the cluster.
