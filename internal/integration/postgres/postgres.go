@@ -174,7 +174,8 @@ func (s *Server) Backends() (pids []int, err error) { return s.children("[local]
 // text in them.
 func (s *Server) children(title string) (pids []int, err error) {
 	list, err := exec.Command("ps", "-o", "pid=,args=", "--ppid", strconv.Itoa(s.process.Process.Pid)).Output()
-	if err != nil {
+	var exit *exec.ExitError
+	if err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 1) { // 1: there are none
 		return nil, err
 	}
 	for line := range strings.Lines(string(list)) {
