@@ -11,18 +11,19 @@ import (
 	"time"
 
 	"github.com/untilack/untilack/examples/internal/wire"
+	"github.com/untilack/untilack/internal/link"
 )
 
 // A Fault is a way in which the link fails.
-type Fault string
+type Fault = link.Fault
 
 const (
-	None    Fault = ""
-	Swallow Fault = "swallow" // bytes vanish; TCP goes on acknowledging them
-	Stall   Fault = "stall"   // nobody reads any more; bytes pile up in buffers
-	Reset   Fault = "rst"     // both sides see a reset
-	Finish  Fault = "fin"     // both sides see an orderly end
-	Flap    Fault = "flap"    // the link fails over and over, each time differently
+	Swallow = link.Swallow
+	Stall   = link.Stall
+	Reset   = link.Reset
+	Finish  = link.Finish
+
+	Flap Fault = "flap" // the link fails over and over, each time differently
 )
 
 // A Transport is how clients connect.
@@ -134,4 +135,4 @@ func (c Config) validate() error {
 
 // loses reports whether a relay without a cache must lose messages: it does
 // when it has no way to know that the link has failed.
-func (f Fault) loses() bool { return f == Swallow || f == Stall || f == Flap }
+func loses(f Fault) bool { return f == Swallow || f == Stall || f == Flap }

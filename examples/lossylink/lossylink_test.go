@@ -68,11 +68,11 @@ func TestWithout(t *testing.T) {
 			t.Errorf("the numbers do not add up: %+v", *o)
 		case o.Duplicated+o.Forged+o.Unknown+o.Altered+o.Bounced > 0:
 			t.Errorf("the relay did more than to lose: %+v", *o)
-		case c.Fault.loses() && o.Lost == 0:
+		case loses(c.Fault) && o.Lost == 0:
 			t.Error("the fault never struck")
-		case c.Fault.loses() && (o.Lost > 2*inTheDark || o.RecoverSeconds != nil):
+		case loses(c.Fault) && (o.Lost > 2*inTheDark || o.RecoverSeconds != nil):
 			t.Errorf("lost %d, with %d sent in the dark: %+v", o.Lost, inTheDark, *o)
-		case !c.Fault.loses() && o.Lost > inTheDark:
+		case !loses(c.Fault) && o.Lost > inTheDark:
 			t.Errorf("lost %d although the relay could see that the link had failed", o.Lost)
 		}
 	})

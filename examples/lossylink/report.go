@@ -70,7 +70,7 @@ func (r Report) Failures() []string {
 // Struck reports whether the fault did its work: a relay without a cache must
 // have lost something by a link that fails in silence.
 func (r Report) Struck() bool {
-	return r.Without == nil || !r.Config.Fault.loses() || r.Without.Lost > 0
+	return r.Without == nil || !loses(r.Config.Fault) || r.Without.Lost > 0
 }
 
 // WriteTable writes the comparison for people.

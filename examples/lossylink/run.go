@@ -17,6 +17,7 @@ import (
 	"github.com/untilack/untilack/examples/internal/relay"
 	"github.com/untilack/untilack/examples/internal/stores"
 	"github.com/untilack/untilack/examples/internal/wire"
+	"github.com/untilack/untilack/internal/link"
 	"mellium.im/xmpp/jid"
 )
 
@@ -75,7 +76,7 @@ type scene struct {
 	config    Config
 	ledger    *ledger
 	relay     *relay.Relay
-	link      *link
+	link      *link.Link
 	sender    *sender
 	recipient *recipient
 	failed    chan struct{} // closed when the link has failed for the first time
@@ -150,14 +151,14 @@ func (s *scene) build(ctx context.Context, delivery relay.Delivery) (to jid.JID,
 	if s.relay, err = relay.Listen(server, s.config.Transport); err != nil {
 		return to, err
 	}
-	if s.link, err = newLink(s.relay.Addr(s.config.Transport)); err != nil {
+	if s.link, err = link.New(s.relay.Addr(s.config.Transport)); err != nil {
 		return to, err
 	}
 	if s.sender, err = newSender(ctx, s.config, s.relay.Addr(s.config.Transport), s.ledger); err != nil {
 		return to, err
 	}
 	s.recipient = &recipient{
-		config: s.config, ledger: s.ledger, link: s.link.addr(),
+		config: s.config, ledger: s.ledger, link: s.link.Addr(),
 		halfway: s.strike,
 	}
 	if to, err = s.recipient.connect(ctx); err != nil {
@@ -176,7 +177,7 @@ func (s *scene) strike() {
 		fault = Swallow
 	}
 	s.recipient.wait(true)
-	s.link.fail(fault)
+	s.link.Fail(fault)
 	close(s.failed)
 }
 
@@ -188,7 +189,7 @@ func (s *scene) outage(ctx context.Context) error {
 		s.flap(ctx, end)
 	}
 	sleep(ctx, time.Until(end))
-	s.link.restore()
+	s.link.Restore()
 	err := s.recipient.reconnect(ctx)
 	s.recipient.wait(false)
 	s.back = time.Now()
@@ -206,19 +207,19 @@ func (s *scene) flap(ctx context.Context, end time.Time) {
 	faults := []Fault{Swallow, Stall, Reset, Finish}
 	for time.Until(end) > s.config.Outage/4 && ctx.Err() == nil {
 		sleep(ctx, part())
-		s.link.restore()
+		s.link.Restore()
 		s.enter("link up, but not for long")
 		life, cancel := context.WithTimeout(ctx, part())
 		if random.IntN(3) == 0 {
 			fault := faults[random.IntN(len(faults))]
-			time.AfterFunc(time.Duration(random.IntN(2000))*time.Microsecond, func() { s.link.fail(fault) })
+			time.AfterFunc(time.Duration(random.IntN(2000))*time.Microsecond, func() { s.link.Fail(fault) })
 		}
 		if _, err := s.recipient.connect(life); err != nil {
 			s.config.Log.Info("cut off", "error", err)
 		}
 		<-life.Done()
 		cancel()
-		s.link.fail(faults[random.IntN(len(faults))])
+		s.link.Fail(faults[random.IntN(len(faults))])
 		s.enter("link dark")
 	}
 }
@@ -255,7 +256,7 @@ func (s *scene) close() {
 		s.sender.close()
 	}
 	if s.link != nil {
-		s.link.close()
+		s.link.Close()
 	}
 	if s.relay != nil {
 		s.relay.Close()

@@ -2,7 +2,9 @@
 // Use of this source code is governed by the BSD 2-clause
 // license that can be found in the LICENSE file.
 
-package main
+// Package link is a network on loopback that fails as networks do: a TCP proxy for tests and
+// demonstrations.
+package link
 
 import (
 	"errors"
@@ -12,10 +14,22 @@ import (
 	"time"
 )
 
-// A link is the network between the recipient and the relay: a TCP proxy that
-// can fail in all the ways networks do.
-type link struct {
-	relay    string // its address
+// A Fault is a way in which a link fails.
+type Fault string
+
+// The faults.
+const (
+	None    Fault = ""
+	Swallow Fault = "swallow" // bytes vanish; TCP goes on acknowledging them
+	Stall   Fault = "stall"   // nobody reads any more; bytes pile up in buffers
+	Reset   Fault = "rst"     // both sides see a reset
+	Finish  Fault = "fin"     // both sides see an orderly end
+)
+
+// A Link leads connections to a server. Its methods may be called at any time, by
+// several goroutines. Clients that are to fail apart have a link each.
+type Link struct {
+	server   string // its address
 	listener net.Listener
 
 	mutex  sync.Mutex
@@ -26,23 +40,23 @@ type link struct {
 	wait sync.WaitGroup
 }
 
-// newLink starts a link to the relay.
-func newLink(relay string) (*link, error) {
+// New starts a link to the server at a TCP address.
+func New(server string) (*Link, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	l := &link{relay: relay, listener: listener}
+	l := &Link{server: server, listener: listener}
 	l.wait.Go(l.acceptAll)
 	return l, nil
 }
 
-// addr returns where the recipient finds the link.
-func (l *link) addr() string { return l.listener.Addr().String() }
+// Addr returns where clients find the link, as "127.0.0.1:port".
+func (l *Link) Addr() string { return l.listener.Addr().String() }
 
-// fail strikes every connection there is, and each new one until restore is
-// called.
-func (l *link) fail(fault Fault) {
+// Fail strikes every connection there is, and each new one until Restore is
+// called. What has failed before stays as it is.
+func (l *Link) Fail(fault Fault) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.dark = fault
@@ -51,16 +65,16 @@ func (l *link) fail(fault Fault) {
 	}
 }
 
-// restore makes the link work again for new connections. The old ones stay as
+// Restore makes the link work again for new connections. The old ones stay as
 // the fault left them.
-func (l *link) restore() {
+func (l *Link) Restore() {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.dark = None
 }
 
-// close ends all connections and waits for them.
-func (l *link) close() {
+// Close ends all connections and waits for them.
+func (l *Link) Close() {
 	l.mutex.Lock()
 	l.closed = true
 	for _, line := range l.lines {
@@ -71,24 +85,24 @@ func (l *link) close() {
 	l.wait.Wait()
 }
 
-func (l *link) acceptAll() {
+func (l *Link) acceptAll() {
 	for {
 		client, err := l.listener.Accept()
 		if err != nil {
 			return
 		}
-		relay, err := net.Dial("tcp", l.relay)
+		server, err := net.Dial("tcp", l.server)
 		if err != nil {
 			_ = client.Close()
 			continue
 		}
-		l.join(client.(*net.TCPConn), relay.(*net.TCPConn))
+		l.join(client.(*net.TCPConn), server.(*net.TCPConn))
 	}
 }
 
 // join starts to carry bytes between two connections.
-func (l *link) join(client, relay *net.TCPConn) {
-	line := &line{client: client, relay: relay, ended: make(chan struct{})}
+func (l *Link) join(client, server *net.TCPConn) {
+	line := &line{client: client, server: server, ended: make(chan struct{})}
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	if l.closed {
@@ -99,8 +113,8 @@ func (l *link) join(client, relay *net.TCPConn) {
 	if l.dark != None {
 		line.fail(l.dark)
 	}
-	l.wait.Go(func() { line.carry(client, relay) })
-	l.wait.Go(func() { line.carry(relay, client) })
+	l.wait.Go(func() { line.carry(client, server) })
+	l.wait.Go(func() { line.carry(server, client) })
 }
 
 // aLongTimeAgo is a deadline that ends a call at once.
@@ -109,9 +123,9 @@ var aLongTimeAgo = time.Unix(1, 0)
 // A line is one connection through the link. Once it has failed, nothing that
 // either side sends reaches the other again.
 type line struct {
-	client, relay *net.TCPConn
-	ended         chan struct{}
-	end           sync.Once
+	client, server *net.TCPConn
+	ended          chan struct{}
+	end            sync.Once
 
 	mutex sync.Mutex
 	dark  Fault
@@ -121,14 +135,14 @@ type line struct {
 func (l *line) fail(fault Fault) {
 	// A write to someone who does not read must not hold up the fault.
 	_ = l.client.SetWriteDeadline(aLongTimeAgo)
-	_ = l.relay.SetWriteDeadline(aLongTimeAgo)
+	_ = l.server.SetWriteDeadline(aLongTimeAgo)
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	if l.dark != None {
 		return
 	}
 	l.dark = fault
-	for _, conn := range []*net.TCPConn{l.client, l.relay} {
+	for _, conn := range []*net.TCPConn{l.client, l.server} {
 		switch fault {
 		case Swallow: // carry goes on reading and throws it all away
 		case Stall:
@@ -147,7 +161,7 @@ func (l *line) close() {
 	l.end.Do(func() {
 		close(l.ended)
 		_ = l.client.Close()
-		_ = l.relay.Close()
+		_ = l.server.Close()
 	})
 }
 
