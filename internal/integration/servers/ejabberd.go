@@ -1,0 +1,70 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package servers
+
+import (
+	"bytes"
+	_ "embed" // for the configuration
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+//go:embed ejabberd.yml
+var ejabberdConfiguration string
+
+var ejabberd = kind{
+	name:     "ejabberd",
+	files:    map[string]string{"ejabberd.yml": ejabberdConfiguration},
+	prepare:  prepareEjabberd,
+	register: registerInEjabberd,
+}
+
+// prepareEjabberd starts Erlang without ejabberdctl, which wants an account of its own, and
+// without a name, so that no daemon of Erlang's is started to tell other nodes of it.
+func prepareEjabberd(s *Server) (*exec.Cmd, error) {
+	erl, err := exec.LookPath("erl")
+	installed, _ := filepath.Glob("/usr/lib/*/ejabberd-*/ebin/ejabberd.app")
+	if err != nil || len(installed) == 0 {
+		return nil, missing("ejabberd", "ejabberd")
+	}
+	s.WebSocketURL = "ws://" + net.JoinHostPort("127.0.0.1", s.WebPort) + "/ws"
+	c := exec.Command(erl, "-noinput", "-mnesia", "dir", fmt.Sprintf("%q", filepath.Join(s.Dir, "mnesia")), "-s", "ejabberd")
+	c.Dir = s.Dir
+	c.Env = append(os.Environ(),
+		"HOME="+s.Dir,
+		"ERL_LIBS="+filepath.Join(installed[len(installed)-1], "../../.."),
+		"ERL_CRASH_DUMP="+os.DevNull,
+		"EJABBERD_CONFIG_PATH="+filepath.Join(s.Dir, "ejabberd.yml"),
+		"EJABBERD_LOG_PATH="+filepath.Join(s.Dir, "ejabberd.log"),
+	)
+	return c, nil
+}
+
+// registerInEjabberd asks its HTTP interface for an account.
+func registerInEjabberd(s *Server, name, password string) error {
+	order, err := json.Marshal(map[string]string{"user": name, "host": s.Domain, "password": password})
+	if err != nil {
+		return err
+	}
+	client := http.Client{Timeout: 10 * time.Second}
+	defer client.CloseIdleConnections()
+	answer, err := client.Post("http://"+net.JoinHostPort("127.0.0.1", s.WebPort)+"/api/register", "application/json", bytes.NewReader(order))
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", answer.Status, text)
+	}
+	return err
+}

@@ -1,0 +1,247 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+// Package servers runs XMPP servers of a test's own, prosody and ejabberd, and other
+// people's clients that log in to them: slixmpp in a process, converse.js in a browser.
+//
+// All of them listen on loopback alone. What is missing skips the test with one line, or
+// fails it if UNTILACK_REQUIRE is "all".
+package servers
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	_ "embed" // for the configurations
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"text/template"
+	"time"
+
+	"mellium.im/xmpp/jid"
+)
+
+// domain is that of all servers. Nobody looks it up.
+const domain = "capulet.example"
+
+// patience is how long a server has to start, and how long a client may be silent.
+const patience = 20 * time.Second
+
+// errMissing is what an error wraps if a program is not installed.
+var errMissing = errors.New("not installed")
+
+// A Server is an XMPP server that runs. Its fields are not to be changed.
+type Server struct {
+	Name         string // of the program
+	Domain       string
+	Address      string // of its port for clients, with STARTTLS: "127.0.0.1:port"
+	WebSocketURL string // without TLS
+	CA           *x509.CertPool
+	CAFile       string // the same, in PEM
+
+	Dir, KeyFile, WebPort, Port string // for its configuration
+
+	kind    *kind
+	process *process
+}
+
+// An Account is one on a Server.
+type Account struct {
+	Address  jid.JID // bare
+	Password string
+}
+
+// A kind is a program that is a server: how it is started and gets an account.
+type kind struct {
+	name     string
+	prepare  func(*Server) (*exec.Cmd, error) // once its files are written
+	files    map[string]string                // templates, by name
+	register func(s *Server, name, password string) error
+
+	once   sync.Once
+	shared *Server
+	err    error
+}
+
+// Prosody returns the prosody that all tests of a program share, which the first call
+// starts. TestMain has to call StopShared.
+func Prosody(t testing.TB) *Server {
+	t.Helper()
+	return prosody.need(t)
+}
+
+// Ejabberd returns the ejabberd that all tests of a program share, which the first call
+// starts. TestMain has to call StopShared.
+func Ejabberd(t testing.TB) *Server {
+	t.Helper()
+	return ejabberd.need(t)
+}
+
+// Each runs a test with each of the servers.
+func Each(t *testing.T, test func(*testing.T, *Server)) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) { test(t, k.need(t)) })
+	}
+}
+
+var kinds = []*kind{&prosody, &ejabberd}
+
+// StopShared stops the servers that the tests share.
+func StopShared() {
+	for _, k := range kinds {
+		if k.shared != nil {
+			k.shared.stop()
+		}
+	}
+}
+
+// need returns the shared server, whose log is shown if the test fails.
+func (k *kind) need(t testing.TB) *Server {
+	t.Helper()
+	k.once.Do(func() { k.shared, k.err = start(k) })
+	require(t, k.err)
+	logged := k.shared.process.log.len()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%s says:\n%s", k.name, k.shared.process.log.since(logged))
+		}
+	})
+	return k.shared
+}
+
+// require skips the test if the error says that a program is not installed, and that does
+// not matter, and ends it at any other.
+func require(t testing.TB, err error) {
+	t.Helper()
+	if errors.Is(err, errMissing) && os.Getenv("UNTILACK_REQUIRE") != "all" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// missing returns the error for a program, or a part of one, that a package of Debian has.
+func missing(program, pkg string) error {
+	return fmt.Errorf("%s is %w (Debian's package %s)", program, errMissing, pkg)
+}
+
+// start starts a server in a new folder, and returns when it answers.
+func start(k *kind) (*Server, error) {
+	dir, err := os.MkdirTemp("", k.name)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		Name: k.name, Domain: domain, Dir: dir, kind: k,
+		KeyFile: filepath.Join(dir, "key.pem"), CAFile: filepath.Join(dir, "certificate.pem"),
+	}
+	if err := s.run(); err != nil {
+		s.stop()
+		return nil, fmt.Errorf("%s: %w", k.name, err)
+	}
+	return s, nil
+}
+
+func (s *Server) run() (err error) {
+	if s.CA, err = certify(s.Domain, s.KeyFile, s.CAFile); err != nil {
+		return err
+	}
+	if err := s.findPorts(); err != nil {
+		return err
+	}
+	if err := s.configure(); err != nil {
+		return err
+	}
+	command, err := s.kind.prepare(s)
+	if err != nil {
+		return err
+	}
+	if s.process, err = startLeashed(command); err != nil {
+		return err
+	}
+	return s.await()
+}
+
+// findPorts chooses ports that are free now.
+func (s *Server) findPorts() error {
+	var ports [2]string
+	for i := range ports {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer listener.Close() // after both are chosen
+		if _, ports[i], err = net.SplitHostPort(listener.Addr().String()); err != nil {
+			return err
+		}
+	}
+	s.Port, s.WebPort = ports[0], ports[1]
+	s.Address = net.JoinHostPort("127.0.0.1", s.Port)
+	return nil
+}
+
+// configure writes the server's configuration.
+func (s *Server) configure() error {
+	for name, text := range s.kind.files {
+		file, err := os.Create(filepath.Join(s.Dir, name))
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		if err := template.Must(template.New(name).Parse(text)).Execute(file, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// await returns when the server accepts connections.
+func (s *Server) await() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for _, address := range []string{s.Address, net.JoinHostPort("127.0.0.1", s.WebPort)} {
+		for {
+			conn, err := net.Dial("tcp", address)
+			if err == nil {
+				conn.Close()
+				break
+			}
+			select {
+			case <-time.After(10 * time.Millisecond):
+			case <-ctx.Done():
+				return fmt.Errorf("it does not answer: %w\n%s", err, s.process.log.since(0))
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Server) stop() {
+	if s.process != nil {
+		s.process.stop()
+	}
+	os.RemoveAll(s.Dir)
+}
+
+// accounts counts those that were made.
+var accounts atomic.Int64
+
+// Account makes a new account. Its name is the given one, with a number behind it.
+func (s *Server) Account(t testing.TB, name string) Account {
+	t.Helper()
+	name = fmt.Sprint(name, accounts.Add(1))
+	a := Account{Address: jid.MustParse(name + "@" + s.Domain), Password: rand.Text()}
+	if err := s.kind.register(s, name, a.Password); err != nil {
+		t.Fatalf("no account for %s: %v", name, err)
+	}
+	return a
+}
