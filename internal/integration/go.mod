@@ -3,6 +3,7 @@ module github.com/untilack/untilack/internal/integration
 go 1.26.0
 
 require (
+	github.com/google/go-cmp v0.7.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/untilack/untilack v0.0.0
 	mellium.im/sasl v0.3.2

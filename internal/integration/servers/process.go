@@ -6,9 +6,11 @@ package servers
 
 import (
 	"bytes"
+	"io"
 	"os/exec"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 )
 
@@ -16,7 +18,7 @@ import (
 // test that crashes.
 type process struct {
 	command *exec.Cmd
-	stdin   interface{ Close() error }
+	stdin   io.WriteCloser
 	log     log
 	ended   chan struct{}
 }
@@ -25,43 +27,64 @@ type process struct {
 const leash = `"$@" </dev/null & cat >/dev/null; kill -9 $!; wait $!`
 
 // startLeashed starts a program that cares for no end of input.
-func startLeashed(c *exec.Cmd) (*process, error) {
+func (p *process) startLeashed(c *exec.Cmd) error {
 	leashed := exec.Command("/bin/sh", append([]string{"-c", leash, "sh"}, c.Args...)...)
-	leashed.Dir, leashed.Env = c.Dir, c.Env
-	p := &process{}
-	leashed.Stdout = &p.log
-	stdin, err := leashed.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	p.stdin = stdin
-	return p, p.start(leashed)
+	leashed.Dir, leashed.Env, leashed.Stdout = c.Dir, c.Env, &p.log
+	return p.start(leashed)
 }
 
-// start starts c, which has its standard input and output set.
-func (p *process) start(c *exec.Cmd) error {
-	p.command, p.ended = c, make(chan struct{})
+// startTalking starts a program and returns its input and its output.
+func (p *process) startTalking(c *exec.Cmd) (in io.Writer, out io.Reader, err error) {
+	// Not c.StdoutPipe, which is closed before all is read when the program ends.
+	out, c.Stdout = io.Pipe()
+	if err := p.start(c); err != nil {
+		return nil, nil, err
+	}
+	return p.stdin, out, nil
+}
+
+// start starts c, which has its output set.
+func (p *process) start(c *exec.Cmd) (err error) {
+	if p.stdin, err = c.StdinPipe(); err != nil {
+		return err
+	}
+	p.ended = make(chan struct{})
 	c.Stderr = &p.log
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	c.WaitDelay = time.Second
+	c.WaitDelay = time.Second // for those of its children that have its output
 	if err := c.Start(); err != nil {
 		return err
 	}
+	p.command = c
 	go func() {
-		c.Wait()
+		_ = c.Wait() // however it ends
+		if out, ok := c.Stdout.(io.Closer); ok {
+			out.Close()
+		}
 		close(p.ended)
 	}()
 	return nil
 }
 
-// stop ends the process, and kills it with all its children if it does not.
+// stop ends the process, and kills it with all its children if it does not end.
 func (p *process) stop() {
+	if p.command == nil {
+		return
+	}
 	p.stdin.Close()
 	select {
 	case <-p.ended:
 	case <-time.After(5 * time.Second):
-		syscall.Kill(-p.command.Process.Pid, syscall.SIGKILL)
+		_ = syscall.Kill(-p.command.Process.Pid, syscall.SIGKILL)
 		<-p.ended
+	}
+}
+
+// end stops the process. If the test has failed, it shows what the process said.
+func (p *process) end(t testing.TB, name string) {
+	p.stop()
+	if t.Failed() {
+		t.Logf("%s says:\n%s", name, p.log.since(0))
 	}
 }
 

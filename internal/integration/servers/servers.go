@@ -50,7 +50,7 @@ type Server struct {
 	Dir, KeyFile, WebPort, Port string // for its configuration
 
 	kind    *kind
-	process *process
+	process process
 }
 
 // An Account is one on a Server.
@@ -165,7 +165,7 @@ func (s *Server) run() (err error) {
 	if err != nil {
 		return err
 	}
-	if s.process, err = startLeashed(command); err != nil {
+	if err := s.process.startLeashed(command); err != nil {
 		return err
 	}
 	return s.await()
@@ -226,9 +226,7 @@ func (s *Server) await() error {
 }
 
 func (s *Server) stop() {
-	if s.process != nil {
-		s.process.stop()
-	}
+	s.process.stop()
 	os.RemoveAll(s.Dir)
 }
 

@@ -5,9 +5,12 @@
 package servers_test
 
 import (
+	"fmt"
 	"os"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/untilack/untilack/internal/integration/servers"
 )
 
@@ -25,4 +28,48 @@ func TestDial(t *testing.T) {
 			t.Errorf("bound to %s, want a resource of %s", got, romeo.Address)
 		}
 	})
+}
+
+func TestSlixmpp(t *testing.T) {
+	servers.Each(t, func(t *testing.T, s *servers.Server) {
+		for _, work := range []time.Duration{0, time.Millisecond} {
+			t.Run(work.String(), func(t *testing.T) {
+				romeo := servers.Slixmpp(t, s, s.Account(t, "romeo"), 0)
+				juliet := servers.Slixmpp(t, s, s.Account(t, "juliet"), work)
+				speak(t, romeo, juliet)
+				speak(t, juliet, romeo)
+			})
+		}
+	})
+}
+
+// speak checks that messages arrive, and their receipts.
+func speak(t *testing.T, from, to *servers.Client) {
+	t.Helper()
+	const count = 20
+	want := make(map[string]string)
+	for i := range count {
+		id := fmt.Sprint("id", i)
+		want[id] = fmt.Sprintf("<Art> thou there? %d", i)
+		from.Send(to.Address(), id, want[id])
+	}
+	got, received := make(map[string]string), make(map[string]string)
+	for _, m := range to.Wait(servers.Message, count) {
+		got[m.ID] = m.Body
+		if m.From != from.Address() || m.Delayed {
+			t.Errorf("got %+v, want it from %s and not delayed", m, from.Address())
+		}
+	}
+	for _, r := range from.Wait(servers.Receipt, count) {
+		received[r.ID] = want[r.ID]
+		if r.From != to.Address() {
+			t.Errorf("got %+v, want it from %s", r, to.Address())
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, received); diff != "" {
+		t.Errorf("messages with a receipt (-want +got):\n%s", diff)
+	}
 }

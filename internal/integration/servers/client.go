@@ -1,0 +1,170 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package servers
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A Kind says what an Event is.
+type Kind string
+
+// The kinds of Events.
+const (
+	Online  Kind = "online"  // Address is bound, and the server knows that it is there
+	Offline Kind = "offline" // the stream has ended; a new one follows by itself
+	Message Kind = "message" // one with a body was shown
+	Receipt Kind = "receipt" // ID is that of the message that was received
+	Failure Kind = "failure" // an error came back for the message ID
+)
+
+// An Event is what happened to a Client.
+type Event struct {
+	Kind    Kind   `json:"kind"`
+	Address string `json:"address,omitempty"`
+	From    string `json:"from,omitempty"`
+	ID      string `json:"id,omitempty"`
+	Body    string `json:"body,omitempty"`
+	Delayed bool   `json:"delayed,omitempty"` // it says that it was kept somewhere
+}
+
+// A Client is other people's client, which logs in, and in again when its stream has ended.
+// It asks for a receipt with each message and answers those who ask.
+//
+// Commands go to it, and Events come from it, as a line of JSON each. Its methods may be
+// called by several goroutines, those that end the test by the test's alone.
+type Client struct {
+	t    testing.TB
+	name string
+	in   io.Writer
+
+	mutex   sync.Mutex
+	events  []Event
+	ended   error
+	changed chan struct{} // closed when any of this changes
+}
+
+// A login is the first line that a client is given.
+type login struct {
+	Address  string  `json:"address"`
+	Password string  `json:"password"`
+	Server   string  `json:"server"` // its address, or URL
+	CA       string  `json:"ca,omitempty"`
+	Work     float64 `json:"work,omitempty"` // in seconds
+}
+
+// A send is each later line.
+type send struct {
+	To   string `json:"to"`
+	ID   string `json:"id"`
+	Body string `json:"body"`
+}
+
+// newClient has a client that is told by in and tells by out log in, and waits until it has.
+func newClient(t testing.TB, name string, in io.Writer, out io.Reader, l login) *Client {
+	t.Helper()
+	c := &Client{t: t, name: name, in: in, changed: make(chan struct{})}
+	go c.listen(out)
+	c.tell(l)
+	c.Wait(Online, 1)
+	return c
+}
+
+// listen notes what happens until the client ends.
+func (c *Client) listen(out io.Reader) {
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var e Event
+		err := json.Unmarshal(lines.Bytes(), &e)
+		c.change(func() {
+			if err == nil {
+				c.events = append(c.events, e)
+			} else if c.ended == nil {
+				c.ended = err
+			}
+		})
+	}
+	c.change(func() { c.ended = io.EOF })
+}
+
+func (c *Client) change(f func()) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	f()
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// state returns what has happened so far, and what is closed when more has.
+func (c *Client) state() ([]Event, <-chan struct{}, error) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return slices.Clone(c.events), c.changed, c.ended
+}
+
+// tell gives the client a line.
+func (c *Client) tell(command any) {
+	c.t.Helper()
+	line, err := json.Marshal(command)
+	if err == nil {
+		_, err = c.in.Write(append(line, '\n'))
+	}
+	if err != nil {
+		c.t.Errorf("%s takes no command: %v", c.name, err)
+	}
+}
+
+// Send has the client send a chat message that asks for a receipt. It does not wait until it
+// is sent. While the client is offline that may wait, or be lost.
+func (c *Client) Send(to, id, body string) {
+	c.t.Helper()
+	c.tell(send{to, id, body})
+}
+
+// Address returns the client's full address, of its newest stream.
+func (c *Client) Address() string {
+	online := c.Events(Online)
+	return online[len(online)-1].Address
+}
+
+// Events returns what has happened of that kind so far, in order.
+func (c *Client) Events(kind Kind) []Event {
+	events, _, _ := c.state()
+	return only(events, kind)
+}
+
+// Wait waits until there are so many Events of a kind since the client was started, and
+// returns all of that kind. It ends the test if nothing at all happens for 20 seconds.
+func (c *Client) Wait(kind Kind, count int) []Event {
+	c.t.Helper()
+	for {
+		events, changed, ended := c.state()
+		found := only(events, kind)
+		if len(found) >= count {
+			return found
+		}
+		if ended != nil {
+			c.t.Fatalf("%s has ended (%v); it has seen %d of %d of kind %s", c.name, ended, len(found), count, kind)
+		}
+		select {
+		case <-changed:
+		case <-time.After(patience):
+			c.t.Fatalf("%s has seen %d of %d of kind %s; the last of all: %+v", c.name, len(found), count, kind, last(events, 5))
+		}
+	}
+}
+
+func only(events []Event, kind Kind) []Event {
+	return slices.DeleteFunc(events, func(e Event) bool { return e.Kind != kind })
+}
+
+func last(events []Event, count int) []Event { return events[max(0, len(events)-count):] }
