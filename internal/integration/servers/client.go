@@ -24,6 +24,7 @@ const (
 	Message Kind = "message" // one with a body was shown
 	Receipt Kind = "receipt" // ID is that of the message that was received
 	Failure Kind = "failure" // an error came back for the message ID
+	Trouble Kind = "trouble" // the client has a fault, as Body says
 )
 
 // An Event is what happened to a Client.
@@ -163,8 +164,24 @@ func (c *Client) Wait(kind Kind, count int) []Event {
 	}
 }
 
-func only(events []Event, kind Kind) []Event {
-	return slices.DeleteFunc(events, func(e Event) bool { return e.Kind != kind })
+func only(events []Event, kind Kind) (found []Event) {
+	for _, e := range events {
+		if e.Kind == kind {
+			found = append(found, e)
+		}
+	}
+	return found
 }
 
 func last(events []Event, count int) []Event { return events[max(0, len(events)-count):] }
+
+// await returns what comes.
+func await[T any](t testing.TB, name string, from <-chan T) (come T) {
+	t.Helper()
+	select {
+	case come = <-from:
+	case <-time.After(patience):
+		t.Fatalf("%s does not come", name)
+	}
+	return come
+}

@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,29 +21,30 @@ import (
 var ejabberdConfiguration string
 
 var ejabberd = kind{
-	name:     "ejabberd",
-	files:    map[string]string{"ejabberd.yml": ejabberdConfiguration},
-	prepare:  prepareEjabberd,
-	register: registerInEjabberd,
+	name:          "ejabberd",
+	configuration: "ejabberd.yml",
+	template:      ejabberdConfiguration,
+	command:       ejabberdCommand,
+	register:      registerInEjabberd,
 }
 
-// prepareEjabberd starts Erlang without ejabberdctl, which wants an account of its own, and
+// ejabberdCommand starts Erlang without ejabberdctl, which wants an account of its own, and
 // without a name, so that no daemon of Erlang's is started to tell other nodes of it.
-func prepareEjabberd(s *Server) (*exec.Cmd, error) {
+func ejabberdCommand(s *Server) (*exec.Cmd, error) {
 	erl, err := exec.LookPath("erl")
 	installed, _ := filepath.Glob("/usr/lib/*/ejabberd-*/ebin/ejabberd.app")
 	if err != nil || len(installed) == 0 {
 		return nil, missing("ejabberd", "ejabberd")
 	}
-	s.WebSocketURL = "ws://" + net.JoinHostPort("127.0.0.1", s.WebPort) + "/ws"
-	c := exec.Command(erl, "-noinput", "-mnesia", "dir", fmt.Sprintf("%q", filepath.Join(s.Dir, "mnesia")), "-s", "ejabberd")
-	c.Dir = s.Dir
+	s.WebSocketURL = "ws://" + s.webAddress + "/ws"
+	c := exec.Command(erl, "-noinput", "-mnesia", "dir", fmt.Sprintf("%q", s.file("mnesia")), "-s", "ejabberd")
+	c.Dir = s.dir
 	c.Env = append(os.Environ(),
-		"HOME="+s.Dir,
+		"HOME="+s.dir,
 		"ERL_LIBS="+filepath.Join(installed[len(installed)-1], "../../.."),
 		"ERL_CRASH_DUMP="+os.DevNull,
-		"EJABBERD_CONFIG_PATH="+filepath.Join(s.Dir, "ejabberd.yml"),
-		"EJABBERD_LOG_PATH="+filepath.Join(s.Dir, "ejabberd.log"),
+		"EJABBERD_CONFIG_PATH="+s.file("ejabberd.yml"),
+		"EJABBERD_LOG_PATH="+s.file("ejabberd.log"),
 	)
 	return c, nil
 }
@@ -57,7 +57,7 @@ func registerInEjabberd(s *Server, name, password string) error {
 	}
 	client := http.Client{Timeout: 10 * time.Second}
 	defer client.CloseIdleConnections()
-	answer, err := client.Post("http://"+net.JoinHostPort("127.0.0.1", s.WebPort)+"/api/register", "application/json", bytes.NewReader(order))
+	answer, err := client.Post("http://"+s.webAddress+"/api/register", "application/json", bytes.NewReader(order))
 	if err != nil {
 		return err
 	}

@@ -20,4 +20,4 @@ modules_enabled = {
 }
 
 VirtualHost "{{.Domain}}"
-	ssl = { key = "{{.KeyFile}}", certificate = "{{.CAFile}}" }
+	ssl = { key = "{{.Key}}", certificate = "{{.Certificate}}" }

@@ -7,7 +7,6 @@ package servers
 import (
 	_ "embed" // for the configuration
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,24 +17,25 @@ import (
 var prosodyConfiguration string
 
 var prosody = kind{
-	name:     "prosody",
-	files:    map[string]string{"prosody.cfg.lua": prosodyConfiguration},
-	prepare:  prepareProsody,
-	register: registerInProsody,
+	name:          "prosody",
+	configuration: "prosody.cfg.lua",
+	template:      prosodyConfiguration,
+	command:       prosodyCommand,
+	register:      registerInProsody,
 }
 
-func prepareProsody(s *Server) (*exec.Cmd, error) {
+func prosodyCommand(s *Server) (*exec.Cmd, error) {
 	path, err := exec.LookPath("prosody")
 	if err != nil {
 		return nil, missing("prosody", "prosody")
 	}
-	s.WebSocketURL = "ws://" + net.JoinHostPort("127.0.0.1", s.WebPort) + "/xmpp-websocket"
-	return exec.Command(path, "-F", "--config", filepath.Join(s.Dir, "prosody.cfg.lua")), os.MkdirAll(prosodyAccounts(s), 0o700)
+	s.WebSocketURL = "ws://" + s.webAddress + "/xmpp-websocket"
+	return exec.Command(path, "-F", "--config", s.file("prosody.cfg.lua")), os.MkdirAll(prosodyAccounts(s), 0o700)
 }
 
 // prosodyAccounts returns the folder that has a file for each account.
 func prosodyAccounts(s *Server) string {
-	return filepath.Join(s.Dir, strings.ReplaceAll(s.Domain, ".", "%2e"), "accounts")
+	return filepath.Join(s.dir, strings.ReplaceAll(s.Domain, ".", "%2e"), "accounts")
 }
 
 // registerInProsody writes the file that prosody reads at each login.

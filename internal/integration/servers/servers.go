@@ -10,16 +10,15 @@
 package servers
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/x509"
-	_ "embed" // for the configurations
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -47,10 +46,11 @@ type Server struct {
 	CA           *x509.CertPool
 	CAFile       string // the same, in PEM
 
-	Dir, KeyFile, WebPort, Port string // for its configuration
-
-	kind    *kind
-	process process
+	kind       *kind
+	process    *process
+	dir        string // where all of its files are
+	keyFile    string
+	webAddress string // of its port for WebSockets
 }
 
 // An Account is one on a Server.
@@ -61,10 +61,11 @@ type Account struct {
 
 // A kind is a program that is a server: how it is started and gets an account.
 type kind struct {
-	name     string
-	prepare  func(*Server) (*exec.Cmd, error) // once its files are written
-	files    map[string]string                // templates, by name
-	register func(s *Server, name, password string) error
+	name          string
+	configuration string // the name of the file
+	template      string // of what is in it
+	command       func(*Server) (*exec.Cmd, error)
+	register      func(s *Server, name, password string) error
 
 	once   sync.Once
 	shared *Server
@@ -141,9 +142,9 @@ func start(k *kind) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		Name: k.name, Domain: domain, Dir: dir, kind: k,
-		KeyFile: filepath.Join(dir, "key.pem"), CAFile: filepath.Join(dir, "certificate.pem"),
+		Name: k.name, Domain: domain, kind: k, process: &process{}, dir: dir,
 	}
+	s.keyFile, s.CAFile = s.file("key.pem"), s.file("certificate.pem")
 	if err := s.run(); err != nil {
 		s.stop()
 		return nil, fmt.Errorf("%s: %w", k.name, err)
@@ -152,17 +153,17 @@ func start(k *kind) (*Server, error) {
 }
 
 func (s *Server) run() (err error) {
-	if s.CA, err = certify(s.Domain, s.KeyFile, s.CAFile); err != nil {
+	if s.CA, err = certify(s.Domain, s.keyFile, s.CAFile); err != nil {
 		return err
 	}
 	if err := s.findPorts(); err != nil {
 		return err
 	}
-	if err := s.configure(); err != nil {
+	command, err := s.kind.command(s)
+	if err != nil {
 		return err
 	}
-	command, err := s.kind.prepare(s)
-	if err != nil {
+	if err := s.configure(); err != nil {
 		return err
 	}
 	if err := s.process.startLeashed(command); err != nil {
@@ -173,53 +174,50 @@ func (s *Server) run() (err error) {
 
 // findPorts chooses ports that are free now.
 func (s *Server) findPorts() error {
-	var ports [2]string
-	for i := range ports {
+	for _, address := range []*string{&s.Address, &s.webAddress} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
 		}
 		defer listener.Close() // after both are chosen
-		if _, ports[i], err = net.SplitHostPort(listener.Addr().String()); err != nil {
-			return err
-		}
+		*address = listener.Addr().String()
 	}
-	s.Port, s.WebPort = ports[0], ports[1]
-	s.Address = net.JoinHostPort("127.0.0.1", s.Port)
 	return nil
 }
 
 // configure writes the server's configuration.
 func (s *Server) configure() error {
-	for name, text := range s.kind.files {
-		file, err := os.Create(filepath.Join(s.Dir, name))
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		if err := template.Must(template.New(name).Parse(text)).Execute(file, s); err != nil {
-			return err
-		}
+	file, err := os.Create(s.file(s.kind.configuration))
+	if err != nil {
+		return err
 	}
-	return nil
+	defer file.Close()
+	return template.Must(template.New("").Parse(s.kind.template)).Execute(file, map[string]string{
+		"Domain": s.Domain, "Dir": s.dir, "Certificate": s.CAFile, "Key": s.keyFile,
+		"Port": port(s.Address), "WebPort": port(s.webAddress),
+	})
 }
+
+// port returns that of an address.
+func port(address string) string { return address[strings.LastIndex(address, ":")+1:] }
+
+// file returns the path of one of the server's files.
+func (s *Server) file(name string) string { return filepath.Join(s.dir, name) }
 
 // await returns when the server accepts connections.
 func (s *Server) await() error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	for _, address := range []string{s.Address, net.JoinHostPort("127.0.0.1", s.WebPort)} {
+	end := time.Now().Add(patience)
+	for _, address := range []string{s.Address, s.webAddress} {
 		for {
 			conn, err := net.Dial("tcp", address)
 			if err == nil {
 				conn.Close()
 				break
 			}
-			select {
-			case <-time.After(10 * time.Millisecond):
-			case <-ctx.Done():
+			if time.Now().After(end) {
 				return fmt.Errorf("it does not answer: %w\n%s", err, s.process.log.since(0))
 			}
+			time.Sleep(10 * time.Millisecond)
 		}
 	}
 	return nil
@@ -227,7 +225,7 @@ func (s *Server) await() error {
 
 func (s *Server) stop() {
 	s.process.stop()
-	os.RemoveAll(s.Dir)
+	os.RemoveAll(s.dir)
 }
 
 // accounts counts those that were made.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/untilack/untilack/internal/integration/servers"
+	"github.com/untilack/untilack/internal/link"
 )
 
 func TestMain(m *testing.M) {
@@ -49,7 +50,7 @@ func speak(t *testing.T, from, to *servers.Client) {
 	const count = 20
 	want := make(map[string]string)
 	for i := range count {
-		id := fmt.Sprint("id", i)
+		id := fmt.Sprintf("%s%d", from.Address(), i)
 		want[id] = fmt.Sprintf("<Art> thou there? %d", i)
 		from.Send(to.Address(), id, want[id])
 	}
@@ -72,4 +73,41 @@ func speak(t *testing.T, from, to *servers.Client) {
 	if diff := cmp.Diff(want, received); diff != "" {
 		t.Errorf("messages with a receipt (-want +got):\n%s", diff)
 	}
+}
+
+func TestConverse(t *testing.T) {
+	servers.Each(t, func(t *testing.T, s *servers.Server) {
+		romeo := servers.Slixmpp(t, s, s.Account(t, "romeo"), 0)
+		juliet := servers.Converse(t, s, s.Account(t, "juliet"))
+		speak(t, romeo, juliet)
+		speak(t, juliet, romeo)
+	})
+}
+
+// A client that was cut off logs in again by itself.
+func TestCut(t *testing.T) {
+	servers.Each(t, func(t *testing.T, s *servers.Server) {
+		romeo := servers.Slixmpp(t, s, s.Account(t, "romeo"), 0)
+		for name, start := range map[string]func(*testing.T, *servers.Server) *servers.Client{
+			"slixmpp": func(t *testing.T, behind *servers.Server) *servers.Client {
+				return servers.Slixmpp(t, behind, s.Account(t, "juliet"), 0)
+			},
+			"converse.js": func(t *testing.T, behind *servers.Server) *servers.Client {
+				return servers.Converse(t, behind, s.Account(t, "juliet"))
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				behind, network := s.Behind(t)
+				juliet := start(t, behind)
+				network.Fail(link.Reset)
+				network.Restore()
+				juliet.Wait(servers.Offline, 1)
+				juliet.Wait(servers.Online, 2)
+				juliet.Send(romeo.Address(), name, "I am back")
+				if got := juliet.Wait(servers.Receipt, 1); got[0].ID != name {
+					t.Errorf("got %+v, want a receipt for %s", got, name)
+				}
+			})
+		}
+	})
 }
