@@ -144,7 +144,7 @@ func (c *Client) Events(kind Kind) []Event {
 }
 
 // Wait waits until there are so many Events of a kind since the client was started, and
-// returns all of that kind. It ends the test if nothing at all happens for 20 seconds.
+// returns all of that kind. It ends the test if nothing at all happens for 30 seconds.
 func (c *Client) Wait(kind Kind, count int) []Event {
 	c.t.Helper()
 	for {

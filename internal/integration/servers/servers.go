@@ -32,7 +32,7 @@ import (
 const domain = "capulet.example"
 
 // patience is how long a server has to start, and how long a client may be silent.
-const patience = 20 * time.Second
+const patience = 30 * time.Second
 
 // errMissing is what an error wraps if a program is not installed.
 var errMissing = errors.New("not installed")

@@ -5,6 +5,7 @@
 package servers_test
 
 import (
+	"encoding/xml"
 	"fmt"
 	"os"
 	"testing"
@@ -13,6 +14,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/untilack/untilack/internal/integration/servers"
 	"github.com/untilack/untilack/internal/link"
+	"mellium.im/xmlstream"
+	"mellium.im/xmpp"
+	"mellium.im/xmpp/jid"
+	"mellium.im/xmpp/stanza"
 )
 
 func TestMain(m *testing.M) {
@@ -21,13 +26,56 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// A message that mellium sends is read and acknowledged.
 func TestDial(t *testing.T) {
 	servers.Each(t, func(t *testing.T, s *servers.Server) {
-		romeo := s.Account(t, "romeo")
-		session := servers.Dial(t, s, romeo)
-		if got := session.LocalAddr(); !got.Bare().Equal(romeo.Address) || got.Resourcepart() == "" {
-			t.Errorf("bound to %s, want a resource of %s", got, romeo.Address)
+		account := s.Account(t, "romeo")
+		romeo := servers.Dial(t, s, account)
+		if got := romeo.LocalAddr(); !got.Bare().Equal(account.Address) || got.Resourcepart() == "" {
+			t.Fatalf("bound to %s, want a resource of %s", got, account.Address)
 		}
+		juliet := servers.Slixmpp(t, s, s.Account(t, "juliet"), 0)
+		received := make(chan receipt, 1)
+		go romeo.Serve(listen(received))
+		m := message{Message: stanza.Message{ID: "a1", To: jid.MustParse(juliet.Address()), Type: stanza.ChatMessage}, Body: "Art thou there?"}
+		if err := romeo.Encode(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case got := <-received:
+			if got.Received.ID != "a1" || got.From.String() != juliet.Address() {
+				t.Errorf("got %+v, want a receipt for a1 from %s", got, juliet.Address())
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("no receipt came")
+		}
+	})
+}
+
+// A message asks for a receipt.
+type message struct {
+	stanza.Message
+	Body    string   `xml:"body"`
+	Request struct{} `xml:"urn:xmpp:receipts request"`
+}
+
+// A receipt is the answer.
+type receipt struct {
+	stanza.Message
+	Received struct {
+		ID string `xml:"id,attr"`
+	} `xml:"urn:xmpp:receipts received"`
+}
+
+// listen returns a handler that hands over receipts.
+func listen(received chan<- receipt) xmpp.Handler {
+	return xmpp.HandlerFunc(func(r xmlstream.TokenReadEncoder, start *xml.StartElement) error {
+		var got receipt
+		err := xml.NewTokenDecoder(xmlstream.MultiReader(xmlstream.Token(*start), r)).Decode(&got)
+		if err == nil && got.Received.ID != "" {
+			received <- got
+		}
+		return err
 	})
 }
 
