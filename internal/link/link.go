@@ -73,6 +73,17 @@ func (l *Link) Restore() {
 	l.dark = None
 }
 
+// Cut ends every connection there is, with a reset on both sides, also one that has
+// failed before.
+func (l *Link) Cut() {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	for _, line := range l.lines {
+		line.close()
+	}
+	l.lines = nil
+}
+
 // Close ends all connections and waits for them.
 func (l *Link) Close() {
 	l.mutex.Lock()
@@ -148,8 +159,7 @@ func (l *line) fail(fault Fault) {
 		case Stall:
 			_ = conn.SetReadDeadline(aLongTimeAgo)
 		case Reset:
-			_ = conn.SetLinger(0)
-			_ = conn.Close()
+			reset(conn)
 		case Finish:
 			_ = conn.CloseWrite()
 		}
@@ -160,8 +170,8 @@ func (l *line) fail(fault Fault) {
 func (l *line) close() {
 	l.end.Do(func() {
 		close(l.ended)
-		_ = l.client.Close()
-		_ = l.server.Close()
+		reset(l.client)
+		reset(l.server)
 	})
 }
 
@@ -198,8 +208,13 @@ func (l *line) forward(to *net.TCPConn, data []byte, end error) Fault {
 	case errors.Is(end, io.EOF):
 		_ = to.CloseWrite()
 	case end != nil: // a reset on one side is one on the other
-		_ = to.SetLinger(0)
-		_ = to.Close()
+		reset(to)
 	}
 	return None
+}
+
+// reset closes a connection so that its peer sees a reset.
+func reset(conn *net.TCPConn) {
+	_ = conn.SetLinger(0)
+	_ = conn.Close()
 }

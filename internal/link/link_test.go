@@ -97,3 +97,20 @@ func TestNewConnectionsFailToo(t *testing.T) {
 		t.Errorf("the server sees %s, want silence", got)
 	}
 }
+
+func TestCut(t *testing.T) {
+	l, server := start(t)
+	client, accepted := dial(t, l, server)
+	l.Fail(link.Swallow)
+	l.Restore()
+	l.Cut()
+	for _, conn := range []net.Conn{client, accepted} {
+		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("got %v, want a reset", err)
+		}
+	}
+	if got := sees(dial(t, l, server)); got != "data" {
+		t.Errorf("on a new connection the server sees %s, want data", got)
+	}
+}

@@ -48,3 +48,11 @@ func (n Network) Restore() {
 		l.Restore()
 	}
 }
+
+// Cut ends every connection there is, with a reset on both sides, also one that has failed
+// before.
+func (n Network) Cut() {
+	for _, l := range n {
+		l.Cut()
+	}
+}

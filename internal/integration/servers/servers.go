@@ -147,7 +147,7 @@ func start(k *kind) (*Server, error) {
 	s.keyFile, s.CAFile = s.file("key.pem"), s.file("certificate.pem")
 	if err := s.run(); err != nil {
 		s.stop()
-		return nil, fmt.Errorf("%s: %w", k.name, err)
+		return nil, err
 	}
 	return s, nil
 }
@@ -215,7 +215,7 @@ func (s *Server) await() error {
 				break
 			}
 			if time.Now().After(end) {
-				return fmt.Errorf("it does not answer: %w\n%s", err, s.process.log.since(0))
+				return fmt.Errorf("%s does not answer: %w\n%s", s.Name, err, s.process.log.since(0))
 			}
 			time.Sleep(10 * time.Millisecond)
 		}

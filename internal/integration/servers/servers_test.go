@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/untilack/untilack/internal/integration/servers"
-	"github.com/untilack/untilack/internal/link"
 	"mellium.im/xmlstream"
 	"mellium.im/xmpp"
 	"mellium.im/xmpp/jid"
@@ -147,8 +146,7 @@ func TestCut(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				behind, network := s.Behind(t)
 				juliet := start(t, behind)
-				network.Fail(link.Reset)
-				network.Restore()
+				network.Cut()
 				juliet.Wait(servers.Offline, 1)
 				juliet.Wait(servers.Online, 2)
 				juliet.Send(romeo.Address(), name, "I am back")
