@@ -141,9 +141,7 @@ func start(k *kind) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{
-		Name: k.name, Domain: domain, kind: k, process: &process{}, dir: dir,
-	}
+	s := &Server{Name: k.name, Domain: domain, kind: k, process: &process{}, dir: dir}
 	s.keyFile, s.CAFile = s.file("key.pem"), s.file("certificate.pem")
 	if err := s.run(); err != nil {
 		s.stop()
