@@ -83,9 +83,11 @@ func TestSlixmpp(t *testing.T) {
 		for _, work := range []time.Duration{0, time.Millisecond} {
 			t.Run(work.String(), func(t *testing.T) {
 				romeo := servers.Slixmpp(t, s, s.Account(t, "romeo"), 0)
-				juliet := servers.Slixmpp(t, s, s.Account(t, "juliet"), work)
+				behind, network := s.Behind(t)
+				juliet := servers.Slixmpp(t, behind, s.Account(t, "juliet"), work)
 				speak(t, romeo, juliet)
 				speak(t, juliet, romeo)
+				cut(t, network, juliet, romeo)
 			})
 		}
 	})
@@ -125,35 +127,24 @@ func speak(t *testing.T, from, to *servers.Client) {
 func TestConverse(t *testing.T) {
 	servers.Each(t, func(t *testing.T, s *servers.Server) {
 		romeo := servers.Slixmpp(t, s, s.Account(t, "romeo"), 0)
-		juliet := servers.Converse(t, s, s.Account(t, "juliet"))
+		behind, network := s.Behind(t)
+		juliet := servers.Converse(t, behind, s.Account(t, "juliet"))
 		speak(t, romeo, juliet)
 		speak(t, juliet, romeo)
+		cut(t, network, juliet, romeo)
 	})
 }
 
-// A client that was cut off logs in again by itself.
-func TestCut(t *testing.T) {
-	servers.Each(t, func(t *testing.T, s *servers.Server) {
-		romeo := servers.Slixmpp(t, s, s.Account(t, "romeo"), 0)
-		for name, start := range map[string]func(*testing.T, *servers.Server) *servers.Client{
-			"slixmpp": func(t *testing.T, behind *servers.Server) *servers.Client {
-				return servers.Slixmpp(t, behind, s.Account(t, "juliet"), 0)
-			},
-			"converse.js": func(t *testing.T, behind *servers.Server) *servers.Client {
-				return servers.Converse(t, behind, s.Account(t, "juliet"))
-			},
-		} {
-			t.Run(name, func(t *testing.T) {
-				behind, network := s.Behind(t)
-				juliet := start(t, behind)
-				network.Cut()
-				juliet.Wait(servers.Offline, 1)
-				juliet.Wait(servers.Online, 2)
-				juliet.Send(romeo.Address(), name, "I am back")
-				if got := juliet.Wait(servers.Receipt, 1); got[0].ID != name {
-					t.Errorf("got %+v, want a receipt for %s", got, name)
-				}
-			})
-		}
-	})
+// cut checks that a client that is cut off logs in again by itself, and speaks.
+func cut(t *testing.T, network servers.Network, client, to *servers.Client) {
+	t.Helper()
+	network.Cut()
+	client.Wait(servers.Offline, 1)
+	client.Wait(servers.Online, 2)
+	before := len(client.Events(servers.Receipt))
+	client.Send(to.Address(), "back", "I am back")
+	receipts := client.Wait(servers.Receipt, before+1)
+	if got := receipts[len(receipts)-1].ID; got != "back" {
+		t.Errorf("got a receipt for %s, want one for back", got)
+	}
 }
