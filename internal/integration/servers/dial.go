@@ -29,7 +29,7 @@ func Dial(t testing.TB, s *Server, a Account) *xmpp.Session {
 	}
 	session, err := xmpp.NewClientSession(t.Context(), a.Address, conn,
 		xmpp.StartTLS(&tls.Config{ServerName: s.Domain, RootCAs: s.CA, MinVersion: tls.VersionTLS12}),
-		// Not the mechanisms with channel binding: over TLS 1.3 ejabberd refuses mellium's.
+		// Not the mechanisms with channel binding: ejabberd 23.01 refuses mellium's.
 		xmpp.SASL("", a.Password, sasl.ScramSha256, sasl.ScramSha1),
 		xmpp.BindResource(),
 	)
