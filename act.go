@@ -153,6 +153,11 @@ func (k *Keeper) acted(a *account, now time.Time, e *Effect, outcome actions.Out
 	if outcome.IsStored() {
 		k.cache.Mark(e.ref, cache.Stored, 0)
 		p.Marks |= cache.Stored
+		a.rows.failed = false // a store that takes rows can be read
+		if k.hasPlace(a, p) && !k.sleeps(a, p) {
+			k.keepMail(a, now, e, p)
+			return
+		}
 	}
 	defer a.forget(e.ref)
 	late, ok := k.cache.Drop(now, e.ref)
@@ -167,6 +172,19 @@ func (k *Keeper) acted(a *account, now time.Time, e *Effect, outcome actions.Out
 	case !a.liveCopies(p, nil):
 		a.reread() // for a stream that opened meanwhile
 	}
+}
+
+// keepMail keeps a packet that became mail while a stream opened for it. In memory it goes
+// out before younger ones, even if the store can not be read at that moment.
+func (k *Keeper) keepMail(a *account, now time.Time, e *Effect, p cache.Packet) {
+	if !k.again(now, e.ref, 0) { // its receipt has come
+		k.withdraw(a, p)
+		a.forget(e.ref)
+		return
+	}
+	k.cache.Mark(e.ref, cache.Restored, 0)
+	a.restored = append(a.restored, e.ref)
+	a.push(item{ref: e.ref, received: p.Received})
 }
 
 // actionFailed keeps the packet and tries again later.

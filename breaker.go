@@ -127,6 +127,13 @@ func (k *Keeper) called(ctx context.Context, r Result) {
 	}
 }
 
+// tookMail takes note that the store works if an action has put mail into it.
+func (k *Keeper) tookMail(ctx context.Context, r Result) {
+	if r.Outcome.IsStored() && r.Err == nil {
+		k.called(ctx, r)
+	}
+}
+
 // tryStore has the store called, again and again, until it is back, for there may be no
 // other reason to: a row is deleted that nobody has put.
 func (k *Keeper) tryStore() {

@@ -388,3 +388,26 @@ func TestOfflineGivenUp(t *testing.T) {
 		store.Set()
 	})
 }
+
+// A store that was down is back, and actions are the first to see it: they put mail while a
+// stream opens, and younger messages of the same sender wait in memory alone. Whichever of
+// the actions takes its time, the order is kept.
+func TestOrderWhenActionsFindTheStoreBack(t *testing.T) {
+	for slow := range 3 {
+		troubled(t, untilack.Config{}, func(w *world, store *actionstest.FaultyStore) {
+			first := w.online(throne, deaf)
+			w.pass(time.Second)
+			w.sends("m1", "m2")
+			store.Set(actionstest.Fault{Err: errBroken})
+			w.sends("m3", "m4", "m5", "m6")
+			release := make(chan struct{})
+			store.Set(actionstest.Fault{Op: actionstest.Put, Nth: store.Calls(actionstest.Put) + 1 + slow, Wait: release})
+			first.dies()
+			second := w.online(crown, acknowledges)
+			close(release)
+			w.pass(time.Minute)
+			second.got("m1", "m2", "m3", "m4", "m5", "m6")
+			w.nothingIsLeft()
+		})
+	}
+}

@@ -61,6 +61,7 @@ func (k *Keeper) act(ctx context.Context, p cache.Packet) error {
 		r.Outcome, r.Err = k.keepers.Act(ctx, p)
 		return r
 	})
+	k.tookMail(ctx, r)
 	return k.Taken(time.Now(), p, r.Outcome, r.Err)
 }
 
@@ -210,6 +211,7 @@ func (k *Keeper) Taken(now time.Time, p cache.Packet, outcome actions.Outcome, e
 	case outcome.IsStored():
 		k.notePacket(a, now, Kept, nil, p.Key)
 		a.reread()
+		a.rows.failed = false // a store that takes rows can be read
 		k.place(a, now)
 		return nil
 	case outcome.IsDone():

@@ -503,3 +503,45 @@ func TestANewSessionWaitsForWhatIsAboutToBeWrittenToAnOldOne(t *testing.T) {
 		t.Errorf("written to the old session %q, and to the new one %q", s.wrote[old], s.wrote[fresh])
 	}
 }
+
+// Mail that was stored while a stream opened keeps its place, even if the store can not be
+// read at that moment.
+func TestWhatIsStoredWhileAStreamOpensIsNotOvertaken(t *testing.T) {
+	s := newStage(t, untilack.Config{Store: lasting})
+	first := s.enter(throne, nil)
+	s.work()
+	s.deliver(first, chat("m1"))
+	s.deliver(first, chat("m2"))
+	s.Close(s.now, first)
+	offline := s.beginA(untilack.RunAction) // of m1
+	second := s.enter(crown, nil)
+	s.fails[untilack.ListRows] = errBroken
+	s.Finish(s.now, offline, s.call(offline))
+	s.work()
+	delete(s.fails, untilack.ListRows)
+	s.pass(time.Minute)
+	s.sees(second, "m1", "m2")
+	s.ack(second, "m1")
+	s.ack(second, "m2")
+	s.work()
+	s.stores()
+	s.waits()
+}
+
+// The same when the action ends before the stream opens, and the store was down before: it
+// can be read, for it has taken a row.
+func TestAStoreThatTookMailIsRead(t *testing.T) {
+	s := newStage(t, untilack.Config{Store: lasting})
+	first := s.enter(throne, nil)
+	s.fails[untilack.ListRows] = errBroken
+	s.work() // the next try comes later
+	delete(s.fails, untilack.ListRows)
+	s.deliver(first, chat("m1"))
+	s.deliver(first, chat("m2"))
+	s.Close(s.now, first)
+	offline := s.beginA(untilack.RunAction) // of m1
+	s.Finish(s.now, offline, s.call(offline))
+	second := s.enter(crown, nil)
+	s.work()
+	s.sees(second, "m1", "m2")
+}

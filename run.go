@@ -128,7 +128,9 @@ func (k *Keeper) callLimited(ctx context.Context, e *Effect) Result {
 	case StoreRows, DeleteRows, ListRows, CheckRows, ReadNews:
 		return k.callStore(ctx, c, call)
 	}
-	return k.limited(ctx, c, k.timeLimit(e), call)
+	r := k.limited(ctx, c, k.timeLimit(e), call)
+	k.tookMail(ctx, r)
+	return r
 }
 
 func (k *Keeper) timeLimit(e *Effect) time.Duration {
