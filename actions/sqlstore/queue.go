@@ -8,6 +8,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"time"
 )
 
 const (
@@ -19,20 +20,26 @@ const (
 	maxBytes   = 2 * partBytes
 )
 
-// A queue holds what is to be written. While there is something, a goroutine writes it,
-// as much at once as has come meanwhile.
+// A queue holds what is to be written. A goroutine writes it, as much at once as has come
+// meanwhile, and ends when nothing came for a while.
 type queue struct {
 	write func([]*request)
 	room  chan struct{}
+	more  chan struct{} // that there is something
 
 	mu      sync.Mutex
 	waiting []*request
 	running bool
 }
 
+func newQueue(write func([]*request)) *queue {
+	return &queue{write: write, room: make(chan struct{}, maxQueued), more: make(chan struct{}, 1)}
+}
+
 // A request is one call of Put or Delete, or a part of it.
 type request struct {
 	entries []*entry
+	delete  bool
 	bytes   int64
 	done    chan struct{} // closed when the entries have their errors
 	mu      sync.Mutex
@@ -40,7 +47,7 @@ type request struct {
 }
 
 func newRequest(entries []*entry) *request {
-	r := &request{entries: entries, done: make(chan struct{})}
+	r := &request{entries: entries, delete: entries[0].delete, done: make(chan struct{})}
 	for _, e := range entries {
 		r.bytes += e.size
 	}
@@ -103,52 +110,83 @@ func (q *queue) add(r *request) {
 	if !q.running {
 		q.running = true
 		go q.run()
+		return
+	}
+	select {
+	case q.more <- struct{}{}:
+	default:
 	}
 }
 
-// run writes until nothing waits.
+// run writes until nothing comes any more.
 func (q *queue) run() {
-	last := 1
 	for {
-		if last > 1 { // one sender alone does not wait for others
-			q.gather()
-		}
 		requests := q.next()
-		last = len(requests)
-		if requests == nil {
-			return
-		}
-		wanted := requests[:0:0]
-		for _, r := range requests {
-			if r.begin() {
-				wanted = append(wanted, r)
+		if len(requests) == 0 {
+			if !q.linger() {
+				return
 			}
+			continue
 		}
-		if len(wanted) > 0 {
-			q.write(wanted)
-		}
+		begun := time.Now()
+		q.writeWanted(requests)
+		took := time.Since(begun)
+		senders := q.length() + len(requests)
 		for _, r := range requests {
 			close(r.done)
 			<-q.room
 		}
-	}
-}
-
-// gather lets other goroutines run as long as they bring more: those that were just
-// answered put again, and are not to wait for a commit of a few.
-func (q *queue) gather() {
-	for before, idle := q.length(), 0; idle < idleTurns; {
-		runtime.Gosched()
-		if now := q.length(); now > before {
-			before, idle = now, 0
-		} else {
-			idle++
+		if senders > 1 { // one sender alone does not wait for others
+			q.gather(senders, took/gatherPart)
 		}
 	}
 }
 
-// idleTurns is how often others may run and bring nothing.
-const idleTurns = 3
+func (q *queue) writeWanted(requests []*request) {
+	wanted := make([]*request, 0, len(requests))
+	for _, r := range requests {
+		if r.begin() {
+			wanted = append(wanted, r)
+		}
+	}
+	if len(wanted) > 0 {
+		q.write(wanted)
+	}
+}
+
+// gatherPart is which part of the time of a commit may pass in which nobody comes.
+const gatherPart = 8
+
+// gather waits until so many requests are there, or nobody came for a while: those who
+// were just answered put again, and are not to wait for a commit of a few.
+func (q *queue) gather(senders int, pause time.Duration) {
+	last := time.Now()
+	for before := q.length(); before < senders && time.Since(last) < pause; {
+		runtime.Gosched()
+		if now := q.length(); now > before {
+			before, last = now, time.Now()
+		}
+	}
+}
+
+// lingers is how long the goroutine waits for more: a new one would first have to get the
+// stack that a driver needs.
+const lingers = time.Second
+
+// linger waits for something to write, and reports whether there is.
+func (q *queue) linger() bool {
+	timer := time.NewTimer(lingers)
+	defer timer.Stop()
+	select {
+	case <-q.more:
+		return true
+	case <-timer.C:
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.running = len(q.waiting) > 0
+	return q.running
+}
 
 func (q *queue) length() int {
 	q.mu.Lock()
@@ -156,23 +194,25 @@ func (q *queue) length() int {
 	return len(q.waiting)
 }
 
-// next returns what is to be written in the next transaction, or nil.
-func (q *queue) next() []*request {
+// next returns what is to be written in the next transaction: puts or deletions, which are
+// different statements, and of those what came first.
+func (q *queue) next() (requests []*request) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	count, entries, bytes := 0, 0, int64(0)
-	for _, r := range q.waiting {
+	var others []*request
+	entries, bytes := 0, int64(0)
+	for i, r := range q.waiting {
+		if r.delete != q.waiting[0].delete {
+			others = append(others, r)
+			continue
+		}
 		entries, bytes = entries+len(r.entries), bytes+r.bytes
-		if count > 0 && (entries > maxEntries || bytes > maxBytes) {
+		if len(requests) > 0 && (entries > maxEntries || bytes > maxBytes) {
+			others = append(others, q.waiting[i:]...)
 			break
 		}
-		count++
+		requests = append(requests, r)
 	}
-	if count == 0 {
-		q.running, q.waiting = false, nil
-		return nil
-	}
-	requests := q.waiting[:count:count]
-	q.waiting = q.waiting[count:]
+	q.waiting = others
 	return requests
 }

@@ -74,8 +74,8 @@ func setDefault[T int | int64 | time.Duration](field *T, value T) {
 }
 
 // A Store is an actions.Store in a SQL database. It is safe for concurrent use, and so are
-// several of them, in one process or in many, on one database. It has a goroutine only
-// while something is written, and nothing to be closed.
+// several of them, in one process or in many, on one database. It has a goroutine
+// that ends a second after the last write, and nothing to be closed.
 type Store struct {
 	db      *sql.DB
 	dialect Dialect
@@ -84,7 +84,7 @@ type Store struct {
 
 	// For SQLite only.
 	putRow, deleteRow *sql.Stmt
-	queue             queue
+	queue             *queue
 }
 
 var _ actions.Store = (*Store)(nil)
@@ -126,8 +126,7 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, o *Options) (*Store, error
 	if err := s.inTransaction(ctx, func(tx *sql.Tx) error { return s.tick(ctx, tx) }); err != nil {
 		return nil, wrapped("open", err)
 	}
-	s.queue.write = s.write
-	s.queue.room = make(chan struct{}, maxQueued)
+	s.queue = newQueue(s.write)
 	return s, nil
 }
 
