@@ -56,7 +56,7 @@ func (d Dialect) isolation() *sql.TxOptions {
 // mostTuples is how many tuples one statement of a transaction has at most.
 func (d Dialect) mostTuples() int {
 	if d == SQLite {
-		return 4
+		return 8
 	}
 	return 128
 }

@@ -7,7 +7,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"slices"
 	"time"
 
 	"github.com/untilack/untilack/actions"
@@ -26,8 +25,7 @@ const (
 	listBoxes  = `SELECT recipient, messages, bytes FROM untilack_boxes WHERE messages > 0 AND recipient > #1 ORDER BY recipient LIMIT #2`
 	oldRows    = `SELECT recipient, sender, message, sum, received FROM untilack_rows ORDER BY number LIMIT #1`
 	endedRows  = `SELECT recipient, sender, message, sum, received FROM untilack_rows WHERE expires IS NOT NULL AND expires <= #1 ORDER BY expires LIMIT #2`
-	listMarks  = `SELECT identity, deleted FROM untilack_marks WHERE identity > #1 ORDER BY identity LIMIT #2`
-	oldMarks   = `DELETE FROM untilack_marks WHERE deleted < #1 AND identity IN (@2)`
+	oldMarks   = `DELETE FROM untilack_marks WHERE number IN (SELECT number FROM untilack_marks WHERE deleted < #1 ORDER BY deleted LIMIT #2)`
 	emptyBoxes = `DELETE FROM untilack_boxes WHERE messages <= 0`
 )
 
@@ -114,64 +112,26 @@ func (s *Store) sweep(ctx context.Context, match func(received int64) bool, patt
 	}
 }
 
-// forget removes what is remembered of deletions long ago, and boxes that are empty. Marks
-// are in no order of time, because an index would cost each deletion more than this does.
+// forget removes what is remembered of deletions long ago, and boxes that are empty.
 func (s *Store) forget(ctx context.Context, now time.Time) error {
 	before := micros(now.Add(-s.options.MarkTime))
-	last := []byte{}
-	for seen := marksPart; seen == marksPart; {
-		seen = 0
-		var old []any
-		err := s.query(ctx, listMarks, 1, []any{last, marksPart}, func(rows *sql.Rows) error {
-			var id []byte
-			var deleted int64
-			err := rows.Scan(&id, &deleted)
-			if last = id; deleted < before {
-				old = append(old, id)
+	for forgotten := int64(marksPage); forgotten == marksPage; {
+		err := s.inTransaction(ctx, func(tx *sql.Tx) (err error) {
+			t := s.newTransaction(ctx, tx)
+			if err = t.lock(1); err == nil {
+				forgotten, err = t.execCount(oldMarks, 1, []any{before, marksPage})
 			}
-			seen++
 			return err
 		})
-		if err == nil {
-			err = s.forgetMarks(ctx, before, old)
-		}
 		if err != nil {
 			return err
 		}
 	}
 	return s.inTransaction(ctx, func(tx *sql.Tx) error {
-		if err := s.tick(ctx, tx); err != nil {
+		t := s.newTransaction(ctx, tx)
+		if err := t.lock(1); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, emptyBoxes)
-		return err
+		return t.exec(emptyBoxes, 1, nil)
 	})
-}
-
-// marksPart is how many marks are looked at by one statement.
-const marksPart = 1024
-
-// forgetMarks removes marks that are still as old as that.
-func (s *Store) forgetMarks(ctx context.Context, before int64, ids []any) error {
-	for part := range slices.Chunk(ids, sweepPart) {
-		part = padded(slices.Clone(part))
-		err := s.inTransaction(ctx, func(tx *sql.Tx) error {
-			if err := s.tick(ctx, tx); err != nil {
-				return err
-			}
-			_, err := tx.ExecContext(ctx, s.texts.text(oldMarks, len(part)), append([]any{before}, part...)...)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// tick moves the clock, as every transaction does first: two that lock other rows in
-// another order would wait for each other.
-func (s *Store) tick(ctx context.Context, tx *sql.Tx) error {
-	var clock int64
-	return tx.QueryRowContext(ctx, s.texts.text(lockClock, 1), 1).Scan(&clock)
 }

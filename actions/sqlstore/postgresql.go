@@ -6,12 +6,11 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"encoding/hex"
 	"strconv"
 )
 
-// In PostgreSQL a batch is one statement, or two: a round trip costs as much as a row.
+// In PostgreSQL a batch is one statement: a round trip costs as much as a row.
 //
 // All parts of a statement see what was committed when it began, also if it waits for the
 // clock meanwhile. So the clock must still show what it showed then. If another process
@@ -23,18 +22,25 @@ const (
 	RETURNING value - #1::bigint AS before
 )`
 
+	// Marks are read in one piece: they may be kept in several.
+	//
 	// "IS TRUE" makes PostgreSQL look the recipients up in a hash; it takes them for one, and
 	// would go through all of them for each row.
-	putBatch = `, ` + movedClock + `, fresh AS (
+	putBatch = `, ` + movedClock + `, recent AS MATERIALIZED (
+	SELECT identities || ''::bytea AS identities FROM untilack_marks
+	WHERE deleted BETWEEN #2::bigint AND 9223372036854775807 OR number BETWEEN #3::bigint AND 9223372036854775807
+), late AS (
+	SELECT substring(identities FROM start FOR 20) AS identity FROM recent CROSS JOIN generate_series(1, length(identities), 20) AS start
+), fresh AS (
 	SELECT input.*, before + place AS number FROM clock CROSS JOIN input
 	WHERE (SELECT 1 FROM untilack_rows WHERE untilack_rows.identity = input.identity) IS NULL
-	AND (SELECT 1 FROM untilack_marks WHERE untilack_marks.identity = input.identity AND deleted > #2::bigint AND deleted > received) IS NULL
+	AND NOT EXISTS (SELECT 1 FROM late WHERE late.identity = input.identity)
 ), boxed AS (
 	INSERT INTO untilack_boxes (recipient, messages, bytes)
 	SELECT recipient, COUNT(*), SUM(size)::bigint FROM fresh GROUP BY recipient
 	ON CONFLICT (recipient) DO UPDATE
 	SET messages = untilack_boxes.messages + excluded.messages, bytes = untilack_boxes.bytes + excluded.bytes
-	WHERE untilack_boxes.messages + excluded.messages <= #3::bigint AND untilack_boxes.bytes + excluded.bytes <= #4::bigint
+	WHERE untilack_boxes.messages + excluded.messages <= #4::bigint AND untilack_boxes.bytes + excluded.bytes <= #5::bigint
 	RETURNING recipient
 )
 INSERT INTO untilack_rows (` + insertColumns + `)
@@ -43,20 +49,20 @@ SELECT ` + insertColumns + ` FROM fresh WHERE (recipient IN (SELECT recipient FR
 	// Stanzas come in one piece: as an array they would be sent in hexadecimal.
 	putMany = `WITH input AS (
 	SELECT place, identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size,
-		substring(#5::bytea FROM start FOR length) AS stanza
-	FROM unnest(#6::bytea[], #7::text[], #8::text[], #9::text[], #10::bigint[], #11::text[], #12::bigint[], #13::smallint[],
-		#14::bigint[], #15::bigint[], #16::bigint[], #17::bigint[], #18::int[], #19::int[]) WITH ORDINALITY
+		substring(#6::bytea FROM start FOR length) AS stanza
+	FROM unnest(#7::bytea[], #8::text[], #9::text[], #10::text[], #11::bigint[], #12::text[], #13::bigint[], #14::smallint[],
+		#15::bigint[], #16::bigint[], #17::bigint[], #18::bigint[], #19::int[], #20::int[]) WITH ORDINALITY
 		AS input (identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size, start, length, place)
 )` + putBatch
 
 	// For one row arrays would take twice the time; so it is with deletions.
 	putOne = `WITH input AS (
-	SELECT 1::bigint AS place, #5::bytea AS identity, #6::text AS recipient, #7::text AS sender, #8::text AS message, #9::bigint AS sum,
-		#10::text AS resource, #11::bigint AS marks, #12::smallint AS custody, #13::bigint AS received, #14::bigint AS expires,
-		#15::bigint AS attempt, #16::bigint AS size, #17::bytea AS stanza
+	SELECT 1::bigint AS place, #6::bytea AS identity, #7::text AS recipient, #8::text AS sender, #9::text AS message, #10::bigint AS sum,
+		#11::text AS resource, #12::bigint AS marks, #13::smallint AS custody, #14::bigint AS received, #15::bigint AS expires,
+		#16::bigint AS attempt, #17::bigint AS size, #18::bytea AS stanza
 )` + putBatch
 
-	deletedRows = `, ` + movedClock + `, gone AS (
+	deletedRows = `WITH ` + movedClock + `, gone AS (
 	DELETE FROM untilack_rows WHERE EXISTS (SELECT 1 FROM clock) AND identity = `
 	deletedBoxes = ` RETURNING recipient, size
 ), boxed AS (
@@ -65,42 +71,35 @@ SELECT ` + insertColumns + ` FROM fresh WHERE (recipient IN (SELECT recipient FR
 	ON CONFLICT (recipient) DO UPDATE
 	SET messages = untilack_boxes.messages + excluded.messages, bytes = untilack_boxes.bytes + excluded.bytes
 )
-INSERT INTO untilack_marks (identity, deleted) SELECT identity, #2::bigint FROM clock CROSS JOIN input
-ON CONFLICT (identity) DO UPDATE SET deleted = excluded.deleted`
+INSERT INTO untilack_marks (number, deleted, identities) SELECT before + 1, #2::bigint, #3::bytea FROM clock`
 
-	deleteMany = `WITH input AS (SELECT unnest(#3::bytea[]) AS identity)` + deletedRows + `ANY (#3::bytea[])` + deletedBoxes
-	deleteOne  = `WITH input AS (SELECT #3::bytea AS identity)` + deletedRows + `#3::bytea` + deletedBoxes
+	deleteMany = deletedRows + `ANY (#4::bytea[])` + deletedBoxes
+	deleteOne  = deletedRows + `#3::bytea` + deletedBoxes
 )
 
-// An execer is a database or a transaction.
-type execer interface {
-	ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error)
-}
-
-func (s *Store) putPostgreSQL(ctx context.Context, db execer, b *batch) error {
-	pattern, args := putMany, []any{int64(len(b.puts)), b.forget, s.options.maxMessages(), s.options.maxBytes()}
+func (s *Store) putPostgreSQL(ctx context.Context, b *batch) error {
+	pattern := putMany
+	args := []any{int64(len(b.puts)), b.since.deleted, b.since.number, s.options.maxMessages(), s.options.maxBytes()}
 	if len(b.puts) == 1 {
 		pattern, args = putOne, append(args, b.puts[0].values()...)
 	} else {
 		args = appendArrays(args, b.puts)
 	}
-	result, err := db.ExecContext(ctx, s.texts.text(pattern, 1), args...)
+	result, err := s.db.ExecContext(ctx, s.texts.text(pattern, 1), args...)
 	return affects(len(b.puts), result, err)
 }
 
-func (s *Store) deletePostgreSQL(ctx context.Context, db execer, b *batch) error {
-	pattern, args := deleteMany, []any{int64(len(b.deletes)), b.now}
-	if len(b.deletes) == 1 {
-		pattern, args = deleteOne, append(args, b.deletes[0].id[:])
-	} else {
+func (s *Store) deletePostgreSQL(ctx context.Context, b *batch) error {
+	pattern, args := deleteOne, []any{int64(1), b.now, joined(b.ids())}
+	if len(b.deletes) > 1 {
 		var ids array
 		for _, e := range b.deletes {
 			ids.add(e.id[:])
 		}
-		args = append(args, ids.text())
+		pattern, args = deleteMany, append(args, ids.text())
 	}
-	result, err := db.ExecContext(ctx, s.texts.text(pattern, 1), args...)
-	return affects(len(b.deletes), result, err)
+	result, err := s.db.ExecContext(ctx, s.texts.text(pattern, 1), args...)
+	return affects(1, result, err)
 }
 
 // appendArrays appends the arguments of putMany from the stanzas on.

@@ -18,12 +18,15 @@ const (
 	// maxBytes how many bytes, if it is more than one request.
 	maxEntries = 256
 	maxBytes   = 2 * partBytes
+	// maxRecalled is how many packets are recalled at once.
+	maxRecalled = maxQueued * partSize
 )
 
 // A queue holds what is to be written. A goroutine writes it, as much at once as has come
 // meanwhile, and ends when nothing came for a while.
 type queue struct {
 	write func([]*request)
+	most  int // entries at once
 	room  chan struct{}
 	more  chan struct{} // that there is something
 
@@ -32,8 +35,8 @@ type queue struct {
 	running bool
 }
 
-func newQueue(write func([]*request)) *queue {
-	return &queue{write: write, room: make(chan struct{}, maxQueued), more: make(chan struct{}, 1)}
+func newQueue(write func([]*request), most int) *queue {
+	return &queue{write: write, most: most, room: make(chan struct{}, maxQueued), more: make(chan struct{}, 1)}
 }
 
 // A request is one call of Put or Delete, or a part of it.
@@ -207,7 +210,7 @@ func (q *queue) next() (requests []*request) {
 			continue
 		}
 		entries, bytes = entries+len(r.entries), bytes+r.bytes
-		if len(requests) > 0 && (entries > maxEntries || bytes > maxBytes) {
+		if len(requests) > 0 && (entries > q.most || bytes > maxBytes) {
 			others = append(others, q.waiting[i:]...)
 			break
 		}

@@ -69,14 +69,26 @@ func (s *Store) Stands(ctx context.Context, ids ...cache.Identity) ([]bool, erro
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	there := make(map[identity]bool, len(ids))
-	args := make([]any, 0, len(ids))
-	for _, id := range ids {
-		h := identityOf(id)
-		args = append(args, h[:])
+	hashes := make([]identity, len(ids))
+	for i, id := range ids {
+		hashes[i] = identityOf(id)
 	}
-	for part := range slices.Chunk(args, readPart) {
-		part = padded(slices.Clone(part))
+	there, err := s.standing(ctx, hashes)
+	if err != nil {
+		return nil, wrapped("stands", err)
+	}
+	stands := make([]bool, len(ids))
+	for i, id := range hashes {
+		stands[i] = there[id]
+	}
+	return stands, nil
+}
+
+// standing returns which of ids are there.
+func (s *Store) standing(ctx context.Context, ids []identity) (map[identity]bool, error) {
+	there := make(map[identity]bool, len(ids))
+	for part := range slices.Chunk(ids, readPart) {
+		part := padded(arguments(part))
 		err := s.query(ctx, readStands, len(part), part, func(rows *sql.Rows) error {
 			var id []byte
 			err := rows.Scan(&id)
@@ -86,14 +98,19 @@ func (s *Store) Stands(ctx context.Context, ids ...cache.Identity) ([]bool, erro
 			return err
 		})
 		if err != nil {
-			return nil, wrapped("stands", err)
+			return nil, err
 		}
 	}
-	stands := make([]bool, len(ids))
-	for i, id := range ids {
-		stands[i] = there[identityOf(id)]
+	return there, nil
+}
+
+// arguments returns ids as arguments of a statement.
+func arguments(ids []identity) []any {
+	args := make([]any, len(ids))
+	for i := range ids {
+		args[i] = ids[i][:]
 	}
-	return stands, nil
+	return args
 }
 
 // newsPage is how many changes are looked at by one statement.

@@ -47,9 +47,11 @@ var migrations = [][]string{
 			bytes BIGINT NOT NULL
 		) WITHOUT ROWID`,
 		`CREATE TABLE untilack_marks (
-			identity BLOB PRIMARY KEY,
-			deleted BIGINT NOT NULL
-		) WITHOUT ROWID`,
+			number INTEGER PRIMARY KEY,
+			deleted BIGINT NOT NULL,
+			identities BLOB NOT NULL
+		)`,
+		`CREATE INDEX untilack_marks_deleted ON untilack_marks (deleted, number)`,
 		`CREATE TABLE untilack_clock (one INTEGER PRIMARY KEY, value BIGINT NOT NULL)`,
 		`INSERT INTO untilack_clock VALUES (1, 0)`,
 	},

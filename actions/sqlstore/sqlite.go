@@ -7,11 +7,13 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"slices"
 )
 
-// In SQLite a batch is a transaction of small prepared statements: long ones take their
-// driver twice the time. Each writes to a view, and a trigger does the rest inside of the
-// database: see triggers. What a trigger finds unusual it refuses.
+// In SQLite one row or deletion alone is one statement: it writes to a view, and a trigger
+// does the rest inside of the database. What a trigger finds unusual it refuses. More than
+// one are a transaction, in which recipients are written once for all. Both are prepared:
+// to read a text takes SQLite longer than to do what it says.
 const (
 	putRow    = `INSERT INTO untilack_put (` + putColumns + `) VALUES (@1)`
 	deleteRow = `INSERT INTO untilack_delete (identity, deleted) VALUES (#1, #2)`
@@ -19,17 +21,17 @@ const (
 
 // putColumns are those of a row but its number, and what the trigger compares with.
 const (
-	putColumns = `identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size, stanza, forget, most_messages, most_bytes`
-	putCount   = 16
+	putColumns = `identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size, stanza, since_deleted, since_number, most_messages, most_bytes`
+	putCount   = 17
 )
 
 // triggers belong to the first version of SQLite's tables.
 var triggers = []string{
 	`CREATE VIEW untilack_put AS SELECT identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size, stanza,
-		0 AS forget, 0 AS most_messages, 0 AS most_bytes FROM untilack_rows`,
+		0 AS since_deleted, 0 AS since_number, 0 AS most_messages, 0 AS most_bytes FROM untilack_rows`,
 	`CREATE TRIGGER untilack_put_row INSTEAD OF INSERT ON untilack_put BEGIN
 		SELECT RAISE(ABORT, 'untilack: deleted before') FROM untilack_marks
-			WHERE identity = NEW.identity AND deleted > NEW.forget AND deleted > NEW.received;
+			WHERE (deleted >= NEW.since_deleted OR number >= NEW.since_number) AND instr(identities, NEW.identity);
 		INSERT INTO untilack_boxes (recipient, messages, bytes) VALUES (NEW.recipient, 1, NEW.size)
 			ON CONFLICT (recipient) DO UPDATE SET messages = messages + 1, bytes = bytes + excluded.bytes;
 		SELECT RAISE(ABORT, 'untilack: quota') FROM untilack_boxes
@@ -39,50 +41,101 @@ var triggers = []string{
 			SELECT value, NEW.identity, NEW.recipient, NEW.sender, NEW.message, NEW.sum, NEW.resource, NEW.marks, NEW.custody,
 				NEW.received, NEW.expires, NEW.attempt, NEW.size, NEW.stanza FROM untilack_clock WHERE one = 1;
 	END`,
-	`CREATE VIEW untilack_delete AS SELECT identity, deleted FROM untilack_marks`,
+	`CREATE VIEW untilack_delete AS SELECT identity, 0 AS deleted FROM untilack_rows`,
 	`CREATE TRIGGER untilack_delete_row INSTEAD OF INSERT ON untilack_delete BEGIN
 		UPDATE untilack_boxes SET messages = messages - 1, bytes = bytes - (SELECT size FROM untilack_rows WHERE identity = NEW.identity)
 			WHERE recipient = (SELECT recipient FROM untilack_rows WHERE identity = NEW.identity);
 		DELETE FROM untilack_rows WHERE identity = NEW.identity;
-		INSERT INTO untilack_marks (identity, deleted) VALUES (NEW.identity, NEW.deleted)
-			ON CONFLICT (identity) DO UPDATE SET deleted = excluded.deleted;
+		UPDATE untilack_clock SET value = value + 1 WHERE one = 1;
+		INSERT INTO untilack_marks (number, deleted, identities) SELECT value, NEW.deleted, NEW.identity FROM untilack_clock WHERE one = 1;
 	END`,
 }
 
+const takeRows = `DELETE FROM untilack_rows WHERE identity IN (@1) RETURNING recipient, size`
+
 // prepare prepares the statements, for as long as the database is open. In a transaction
 // it could wait for itself.
-func (s *Store) prepare(ctx context.Context) (err error) {
-	if s.putRow, err = s.db.PrepareContext(ctx, s.texts.text(putRow, putCount)); err != nil {
-		return err
+func (s *Store) prepare(ctx context.Context) error {
+	usual := []statement{{putRow, putCount}, {deleteRow, 1}, {lockClock, 1}, {readMarks, 1}, {insertRows, 1}, {insertMark, 1}}
+	for length := 1; length <= s.dialect.mostTuples(); length *= 2 {
+		usual = append(usual, statement{takeRows, length}, statement{upsertBoxes, length}, statement{s.boxesWithin, length})
 	}
-	s.deleteRow, err = s.db.PrepareContext(ctx, s.texts.text(deleteRow, 1))
-	return err
+	s.prepared = make(map[statement]*sql.Stmt, len(usual))
+	for _, p := range usual {
+		stmt, err := s.db.PrepareContext(ctx, s.texts.text(p.pattern, p.entries))
+		if err != nil {
+			return err
+		}
+		s.prepared[p] = stmt
+	}
+	return nil
 }
 
 // writeSQLite writes a batch. A statement alone is a transaction.
 func (s *Store) writeSQLite(ctx context.Context, b *batch) error {
-	if len(b.puts)+len(b.deletes) == 1 {
-		return s.writeRows(ctx, s.putRow, s.deleteRow, b)
+	switch {
+	case len(b.puts)+len(b.deletes) > 1:
+		return s.inTransaction(ctx, func(tx *sql.Tx) error { return s.newTransaction(ctx, tx).writeBatch(b) })
+	case len(b.puts) == 1:
+		args := append(b.puts[0].values(), b.since.deleted, b.since.number, s.options.maxMessages(), s.options.maxBytes())
+		_, err := s.prepared[statement{putRow, putCount}].ExecContext(ctx, args...)
+		return err
 	}
-	return s.inTransaction(ctx, func(tx *sql.Tx) error {
-		return s.writeRows(ctx, tx.StmtContext(ctx, s.putRow), tx.StmtContext(ctx, s.deleteRow), b)
-	})
+	_, err := s.prepared[statement{deleteRow, 1}].ExecContext(ctx, b.deletes[0].id[:], b.now)
+	return err
 }
 
-func (s *Store) writeRows(ctx context.Context, put, remove *sql.Stmt, b *batch) error {
+// writeBatch writes a batch of more than one.
+func (t *transaction) writeBatch(b *batch) error {
+	if err := t.lock(int64(len(b.puts) + len(b.deletes))); err != nil {
+		return err
+	}
+	// That one has waited for the lock of the database. The others do not wait, and a
+	// context that can end costs each a goroutine.
+	t.ctx = context.WithoutCancel(t.ctx)
+	if len(b.deletes) > 0 {
+		return t.deleteBatch(b)
+	}
+	return t.putBatch(b)
+}
+
+func (t *transaction) putBatch(b *batch) error {
 	for _, e := range b.puts {
-		args := append(e.values(), b.forget, s.options.maxMessages(), s.options.maxBytes())
-		if _, err := put.ExecContext(ctx, args...); err != nil {
+		t.packets[e.id] = new(packet)
+	}
+	if err := t.readMarks(b.since); err != nil {
+		return err
+	}
+	for _, e := range b.puts {
+		if e.isLate(t.packets[e.id].deleted) {
+			return errUnusual
+		}
+		t.clock++
+		if err := t.exec(insertRows, 1, append([]any{t.clock}, e.values()...)); err != nil {
 			return err
 		}
-		// The first one has waited for the lock of the database. The others do not wait,
-		// and a context that can end costs each a goroutine.
-		ctx = context.WithoutCancel(ctx)
+		t.box(e.identity.To).add(e.size)
 	}
-	for _, e := range b.deletes {
-		if _, err := remove.ExecContext(ctx, e.id[:], b.now); err != nil {
+	return t.writeBoxes(t.store.boxesWithin)
+}
+
+func (t *transaction) deleteBatch(b *batch) error {
+	ids := b.ids()
+	for part := range slices.Chunk(ids, t.store.dialect.mostTuples()) {
+		args := padded(arguments(part))
+		err := t.query(takeRows, len(args), args, func(scan scanner) error {
+			var recipient string
+			var size int64
+			err := scan(&recipient, &size)
+			t.box(recipient).remove(size)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := t.exec(insertMark, 1, []any{t.clock + 1, b.now, joined(ids)}); err != nil {
+		return err
+	}
+	return t.writeBoxes(upsertBoxes)
 }

@@ -82,9 +82,11 @@ type Store struct {
 	options Options
 	texts   texts
 
-	// For SQLite only.
-	putRow, deleteRow *sql.Stmt
-	queue             *queue
+	// boxesWithin is upsertBoxes within the quotas.
+	boxesWithin string
+	prepared    map[statement]*sql.Stmt // for SQLite only
+	queue       *queue
+	old         *queue // of what is recalled
 }
 
 var _ actions.Store = (*Store)(nil)
@@ -116,6 +118,7 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, o *Options) (*Store, error
 		return nil, fmt.Errorf("%w: it is %d, and this package needs %d, see Migrate", ErrVersion, version, len(migrations))
 	}
 	s := &Store{db: db, dialect: d, options: o.withDefaults(), texts: texts{dialect: d}}
+	s.boxesWithin = upsertBoxes + fmt.Sprintf(withinQuotas, s.options.maxMessages(), s.options.maxBytes())
 	if d == SQLite {
 		if err := s.prepare(ctx); err != nil {
 			return nil, wrapped("open", err)
@@ -123,10 +126,10 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, o *Options) (*Store, error
 	}
 	// Who has the clock's row finishes first: perhaps the last commit of a process that
 	// was killed, and whose rows are to be seen from now on.
-	if err := s.inTransaction(ctx, func(tx *sql.Tx) error { return s.tick(ctx, tx) }); err != nil {
+	if err := s.inTransaction(ctx, func(tx *sql.Tx) error { return s.newTransaction(ctx, tx).lock(1) }); err != nil {
 		return nil, wrapped("open", err)
 	}
-	s.queue = newQueue(s.write)
+	s.queue, s.old = newQueue(s.write, maxEntries), newQueue(s.recall, maxRecalled)
 	return s, nil
 }
 

@@ -25,9 +25,17 @@ type transaction struct {
 	now   int64
 	clock int64 // the last number that was given
 
-	packets map[identity]*packet
-	boxes   map[string]*box
-	order   []identity // of packets
+	packets  map[identity]*packet
+	boxes    map[string]*box
+	order    []identity // of packets
+	prepared map[statement]*sql.Stmt
+}
+
+func (s *Store) newTransaction(ctx context.Context, tx *sql.Tx) *transaction {
+	return &transaction{
+		Tx: tx, ctx: ctx, store: s, now: micros(s.options.Now()),
+		packets: make(map[identity]*packet), boxes: make(map[string]*box), prepared: make(map[statement]*sql.Stmt),
+	}
 }
 
 // A packet is what is known of one identity, and what is to become of it.
@@ -38,7 +46,7 @@ type packet struct {
 	attempt int64
 	marks   int64
 	size    int64
-	deleted int64 // when; 0: not that one knows
+	deleted int64 // when; 0: not that one knows; see entry too
 	insert  *entry
 	number  int64 // of insert, or when it changed
 	changed bool
@@ -61,11 +69,9 @@ func (b *box) remove(size int64) {
 func (t *transaction) run(entries []*entry) error {
 	// The clock first: from now on no other transaction of a Store is under way, and what
 	// those before have written is seen.
-	count := int64(len(entries))
-	if err := t.query(lockClock, 1, []any{count}, func(scan scanner) error { return scan(&t.clock) }); err != nil {
+	if err := t.lock(int64(len(entries) + 1)); err != nil { // and a mark
 		return err
 	}
-	t.clock -= count
 	if err := t.read(entries); err != nil {
 		return err
 	}
@@ -76,11 +82,48 @@ func (t *transaction) run(entries []*entry) error {
 	return t.write()
 }
 
+// lock takes so many numbers from the clock, from t.clock + 1 on.
+func (t *transaction) lock(count int64) error {
+	err := t.query(lockClock, 1, []any{count}, func(scan scanner) error { return scan(&t.clock) })
+	t.clock -= count
+	return err
+}
+
+// box returns how what a recipient has changes.
+func (t *transaction) box(recipient string) *box {
+	b := t.boxes[recipient]
+	if b == nil {
+		b = new(box)
+		t.boxes[recipient] = b
+	}
+	return b
+}
+
+// statement returns a prepared statement, or nil if it is not.
+func (t *transaction) statement(pattern string, entries int) *sql.Stmt {
+	key := statement{pattern, entries}
+	if stmt, ok := t.prepared[key]; ok {
+		return stmt
+	}
+	stmt := t.store.prepared[key]
+	if stmt != nil {
+		stmt = t.StmtContext(t.ctx, stmt)
+	}
+	t.prepared[key] = stmt
+	return stmt
+}
+
 type scanner func(into ...any) error
 
 // query runs a query and hands each of its rows over.
 func (t *transaction) query(pattern string, entries int, args []any, each func(scanner) error) error {
-	rows, err := t.QueryContext(t.ctx, t.store.texts.text(pattern, entries), args...)
+	var rows *sql.Rows
+	var err error
+	if stmt := t.statement(pattern, entries); stmt != nil {
+		rows, err = stmt.QueryContext(t.ctx, args...)
+	} else {
+		rows, err = t.QueryContext(t.ctx, t.store.texts.text(pattern, entries), args...)
+	}
 	if err != nil {
 		return err
 	}
@@ -95,21 +138,26 @@ func (t *transaction) query(pattern string, entries int, args []any, each func(s
 
 const (
 	readRows  = `SELECT identity, custody, attempt, marks, size FROM untilack_rows WHERE identity IN (@1)`
-	readMarks = `SELECT identity, deleted FROM untilack_marks WHERE identity IN (@1)`
 	readBoxes = `SELECT recipient, messages, bytes FROM untilack_boxes WHERE recipient IN (@1)`
 )
 
 // read reads what the database has of all entries.
 func (t *transaction) read(entries []*entry) error {
-	t.packets, t.boxes = make(map[identity]*packet), make(map[string]*box)
+	var puts []*entry
 	for _, e := range entries {
 		if t.packets[e.id] == nil {
 			t.packets[e.id] = new(packet)
 			t.order = append(t.order, e.id)
 		}
-		t.boxes[e.identity.To] = new(box)
+		t.box(e.identity.To)
+		if !e.delete {
+			puts = append(puts, e)
+		}
 	}
 	if err := t.readKnown(); err != nil {
+		return err
+	}
+	if err := t.readMarks(sinceOf(puts, t.now-t.store.options.MarkTime.Microseconds())); err != nil {
 		return err
 	}
 	recipients := make([]any, 0, len(t.boxes))
@@ -140,7 +188,7 @@ func (t *transaction) readKnown() error {
 	}
 	ids = padded(ids)
 	var id []byte
-	err := t.query(readRows, len(ids), ids, func(scan scanner) error {
+	return t.query(readRows, len(ids), ids, func(scan scanner) error {
 		var custody, attempt, marks, size int64
 		if err := scan(&id, &custody, &attempt, &marks, &size); err != nil {
 			return err
@@ -150,18 +198,20 @@ func (t *transaction) readKnown() error {
 		p.attempt, p.marks, p.size = attempt, marks, size
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return t.query(readMarks, len(ids), ids, func(scan scanner) error {
+}
+
+// readMarks reads when packets were deleted.
+func (t *transaction) readMarks(from since) error {
+	return t.query(readMarks, 1, []any{from.deleted, from.number}, func(scan scanner) error {
 		var deleted int64
-		if err := scan(&id, &deleted); err != nil {
-			return err
-		}
-		if deleted > t.now-t.store.options.MarkTime.Microseconds() {
-			t.packets[identity(id)].deleted = deleted
-		}
-		return nil
+		var identities sql.RawBytes
+		err := scan(&deleted, &identities)
+		eachIdentity(identities, func(id identity) {
+			if p := t.packets[id]; p != nil {
+				p.deleted = max(p.deleted, deleted)
+			}
+		})
+		return err
 	})
 }
 
@@ -177,7 +227,7 @@ func (t *transaction) decide(e *entry) {
 		p.deleted, p.marked = t.now, true
 	case p.stands:
 		t.merge(p, &e.row)
-	case p.deleted != 0 && micros(e.row.Packet.Received) < p.deleted:
+	case e.isLate(max(p.deleted, e.deleted)):
 		// It is settled already: see actions.Store.
 	default:
 		e.err = t.insert(p, b, e)
@@ -218,7 +268,8 @@ func (t *transaction) insert(p *packet, b *box, e *entry) error {
 
 // write writes what was decided.
 func (t *transaction) write() error {
-	var gone, marks, inserts []any
+	var gone, inserts []any
+	var marked []identity
 	var changes [][]any
 	for i := range t.order {
 		p := t.packets[t.order[i]]
@@ -227,7 +278,7 @@ func (t *transaction) write() error {
 			gone = append(gone, id)
 		}
 		if p.marked {
-			marks = append(marks, id, p.deleted)
+			marked = append(marked, t.order[i])
 		}
 		switch {
 		case p.insert != nil:
@@ -247,18 +298,35 @@ func (t *transaction) write() error {
 			return err
 		}
 	}
-	if err := t.execAll(upsertMarks, 2, marks); err != nil {
+	if len(marked) > 0 {
+		if err := t.exec(insertMark, 1, []any{t.clock + 1, t.now, joined(marked)}); err != nil {
+			return err
+		}
+	}
+	if _, err := t.execAll(insertRows, columns, inserts); err != nil {
 		return err
 	}
-	if err := t.execAll(insertRows, columns, inserts); err != nil {
-		return err
-	}
-	return t.writeBoxes()
+	return t.writeBoxes(upsertBoxes)
 }
 
 func (t *transaction) exec(pattern string, entries int, args []any) error {
-	_, err := t.ExecContext(t.ctx, t.store.texts.text(pattern, entries), args...)
+	_, err := t.execCount(pattern, entries, args)
 	return err
+}
+
+// execCount returns how many rows a statement has changed.
+func (t *transaction) execCount(pattern string, entries int, args []any) (int64, error) {
+	var result sql.Result
+	var err error
+	if stmt := t.statement(pattern, entries); stmt != nil {
+		result, err = stmt.ExecContext(t.ctx, args...)
+	} else {
+		result, err = t.ExecContext(t.ctx, t.store.texts.text(pattern, entries), args...)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 // change updates a row, which keeps the time of its last change if it did not become mail.
@@ -272,27 +340,34 @@ func (t *transaction) change(args []any) error {
 const updateRowOnly = `UPDATE untilack_rows SET attempt = #1, marks = #2, custody = #3 WHERE identity = #4`
 
 // execAll runs a statement for tuples of so many columns, in statements of a few lengths.
-func (t *transaction) execAll(pattern string, columns int, args []any) error {
+func (t *transaction) execAll(pattern string, columns int, args []any) (changed int64, err error) {
 	for len(args) > 0 {
 		tuples := min(len(args)/columns, t.store.dialect.mostTuples())
 		if lengthFor(tuples) != tuples {
 			tuples = lengthFor(tuples) / 2
 		}
-		if err := t.exec(pattern, tuples, args[:tuples*columns]); err != nil {
-			return err
+		count, err := t.execCount(pattern, tuples, args[:tuples*columns])
+		if err != nil {
+			return changed, err
 		}
+		changed += count
 		args = args[tuples*columns:]
 	}
-	return nil
+	return changed, nil
 }
 
-// writeBoxes writes how much each recipient has, always in the same order.
-func (t *transaction) writeBoxes() error {
+// writeBoxes writes how much each recipient has, always in the same order. It returns
+// errUnusual if the statement did not write all.
+func (t *transaction) writeBoxes(pattern string) error {
 	var args []any
 	for _, recipient := range slices.SortedFunc(maps.Keys(t.boxes), cmp.Compare[string]) {
 		if b := t.boxes[recipient]; b.moreMessages != 0 || b.moreBytes != 0 {
 			args = append(args, recipient, b.moreMessages, b.moreBytes)
 		}
 	}
-	return t.execAll(upsertBoxes, 3, args)
+	changed, err := t.execAll(pattern, 3, args)
+	if err == nil && changed != int64(len(args)/3) {
+		err = errUnusual
+	}
+	return err
 }

@@ -11,14 +11,23 @@ import (
 )
 
 // A batch is a group of entries as it usually is: packets that the store has not seen,
-// for recipients who have room, and deletions, no packet twice. It is written without
+// for recipients who have room, or deletions, no packet twice. It is written without
 // being read first. If anything turns out to be otherwise the group takes the long way:
 // see transaction.
 type batch struct {
 	puts    []*entry
 	deletes []*entry
 	now     int64
-	forget  int64 // what was deleted before this time is forgotten
+	since   since // from where on marks mean something to puts
+}
+
+// ids returns the identities of deletions.
+func (b *batch) ids() []identity {
+	ids := make([]identity, len(b.deletes))
+	for i, e := range b.deletes {
+		ids[i] = e.id
+	}
+	return ids
 }
 
 // errUnusual says that a batch has to take the long way.
@@ -27,19 +36,23 @@ var errUnusual = errors.New("sqlstore: an unusual batch")
 // newBatch returns entries as a batch, and whether they can be one.
 func newBatch(entries []*entry, o *Options) (*batch, bool) {
 	now := o.Now()
-	b := &batch{now: micros(now), forget: micros(now.Add(-o.MarkTime))}
+	b := &batch{now: micros(now)}
 	seen := make(map[identity]bool, len(entries))
 	for _, e := range entries {
 		if seen[e.id] {
 			return nil, false
 		}
 		seen[e.id] = true
+		if e.isLate(e.deleted) {
+			return nil, false
+		}
 		if e.delete {
 			b.deletes = append(b.deletes, e)
 		} else {
 			b.puts = append(b.puts, e)
 		}
 	}
+	b.since = sinceOf(b.puts, micros(now.Add(-o.MarkTime)))
 	return b, o.canHave(b.puts)
 }
 
@@ -68,18 +81,10 @@ func (s *Store) usual(ctx context.Context, entries []*entry) error {
 	if s.dialect == SQLite {
 		return s.writeSQLite(ctx, b)
 	}
-	switch {
-	case len(b.deletes) == 0:
-		return s.putPostgreSQL(ctx, s.db, b)
-	case len(b.puts) == 0:
-		return s.deletePostgreSQL(ctx, s.db, b)
+	if len(b.deletes) > 0 {
+		return s.deletePostgreSQL(ctx, b)
 	}
-	return s.inTransaction(ctx, func(tx *sql.Tx) error {
-		if err := s.putPostgreSQL(ctx, tx, b); err != nil {
-			return err
-		}
-		return s.deletePostgreSQL(ctx, tx, b)
-	})
+	return s.putPostgreSQL(ctx, b)
 }
 
 // inTransaction does something in a transaction, which it commits if there is no error.

@@ -22,7 +22,17 @@ type entry struct {
 	row      actions.Row // to be put
 	size     int64       // of row
 	err      error
+
+	// What recall has found out: when the packet was deleted, or 0, as of a time on the
+	// clock.
+	recalled       bool
+	deleted, clock int64
 }
+
+func (e *entry) received() int64 { return micros(e.row.Packet.Received) }
+
+// isLate reports whether a deletion at a time, or never if that is 0, settles the packet.
+func (e *entry) isLate(deleted int64) bool { return deleted != 0 && deleted > e.received() }
 
 // A request has at most so many entries, and stanzas of so many bytes unless it is one. A
 // long call is several.
@@ -94,15 +104,27 @@ func (s *Store) do(ctx context.Context, entries []*entry) (written int, err erro
 	}
 	for written < len(entries) {
 		part := firstPart(entries[written:])
-		if err := s.queue.do(ctx, newRequest(part)); err != nil {
-			return written, wrapped("write", err)
-		}
-		if err := failure(part); err != nil {
+		if err := s.doPart(ctx, part); err != nil {
 			return written, wrapped("write", err)
 		}
 		written += len(part)
 	}
 	return written, nil
+}
+
+func (s *Store) doPart(ctx context.Context, part []*entry) error {
+	if s.areOld(part) {
+		if err := s.old.do(ctx, newRequest(part)); err != nil {
+			return err
+		}
+		if err := failure(part); err != nil {
+			return err
+		}
+	}
+	if err := s.queue.do(ctx, newRequest(part)); err != nil {
+		return err
+	}
+	return failure(part)
 }
 
 // failure returns the error that all entries of a part have, if they do.
@@ -169,18 +191,17 @@ func (r *request) fail(err error) {
 }
 
 const (
-	readClock   = `SELECT value FROM untilack_clock WHERE one = 1`
-	lockClock   = `UPDATE untilack_clock SET value = value + #1 WHERE one = 1 RETURNING value`
-	deleteRows  = `DELETE FROM untilack_rows WHERE identity IN (@1)`
-	upsertMarks = `INSERT INTO untilack_marks (identity, deleted) VALUES {2} ON CONFLICT (identity) DO UPDATE SET deleted = excluded.deleted`
-	upsertBoxes = `INSERT INTO untilack_boxes (recipient, messages, bytes) VALUES {3} ON CONFLICT (recipient) DO UPDATE SET messages = untilack_boxes.messages + excluded.messages, bytes = untilack_boxes.bytes + excluded.bytes`
-	updateRow   = `UPDATE untilack_rows SET attempt = #1, marks = #2, custody = #3, changed = #4 WHERE identity = #5`
+	readClock    = `SELECT value FROM untilack_clock WHERE one = 1`
+	lockClock    = `UPDATE untilack_clock SET value = value + #1 WHERE one = 1 RETURNING value`
+	deleteRows   = `DELETE FROM untilack_rows WHERE identity IN (@1)`
+	upsertBoxes  = `INSERT INTO untilack_boxes (recipient, messages, bytes) VALUES {3} ON CONFLICT (recipient) DO UPDATE SET messages = untilack_boxes.messages + excluded.messages, bytes = untilack_boxes.bytes + excluded.bytes`
+	withinQuotas = ` WHERE untilack_boxes.messages + excluded.messages <= %d AND untilack_boxes.bytes + excluded.bytes <= %d`
+	updateRow    = `UPDATE untilack_rows SET attempt = #1, marks = #2, custody = #3, changed = #4 WHERE identity = #5`
 )
 
 // commit writes entries of any kind in one transaction.
 func (s *Store) commit(ctx context.Context, entries []*entry) error {
 	return s.inTransaction(ctx, func(tx *sql.Tx) error {
-		t := &transaction{Tx: tx, ctx: ctx, store: s, now: micros(s.options.Now())}
-		return t.run(entries)
+		return s.newTransaction(ctx, tx).run(entries)
 	})
 }

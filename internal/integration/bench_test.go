@@ -29,11 +29,9 @@ import (
 //	store  a Store, with so many senders who wait for each message
 //	bare   one goroutine that writes the same rows into the same table and indexes, in
 //	       commits of so many, by the fastest plain statement: no quotas
-//	marks  the same, and a mark for each deletion, which is a row too (PutDelete only)
 //	disk   the same bytes appended to a file, with an fdatasync for so many
 //
-// The metrics bare/store and marks/store are medians of the rounds' ratios: 1 is as fast as
-// the bare engine.
+// The metric bare/store is the median of the rounds' ratios: 1 is as fast as the bare engine.
 
 func BenchmarkStorePut(b *testing.B) { benchmarkStore(b, false) }
 
@@ -54,8 +52,7 @@ const benchRecipients = 1000
 // measure runs rounds of the three.
 func measure(b *testing.B, d *database, senders int, remove bool) {
 	store, disk := d.newStore(b, &sqlstore.Options{MaxMessages: -1, MaxBytes: -1}), newDisk(b)
-	engine, marking := newEngine(b, d, senders), newEngine(b, d, senders)
-	marking.marks = true
+	engine := newEngine(b, d, senders)
 	messages := 40 * senders
 	if senders == 1 {
 		messages = 400
@@ -74,10 +71,6 @@ func measure(b *testing.B, d *database, senders int, remove bool) {
 			"disk-µs":  perMessage(messages, func() { disk.write(packets, senders) }),
 		}
 		took["bare/store"] = took["bare-µs"] / took["store-µs"]
-		if remove {
-			took["marks-µs"] = perMessage(messages, func() { marking.write(packets, senders, remove) })
-			took["marks/store"] = took["marks-µs"] / took["store-µs"]
-		}
 		if round == 0 { // it prepares statements
 			continue
 		}
@@ -125,6 +118,7 @@ func putAll(b *testing.B, s *sqlstore.Store, packets []cache.Packet, senders int
 	for part := range slices.Chunk(packets, len(packets)/senders) {
 		group.Go(func() {
 			for _, p := range part {
+				p.Received = time.Now()
 				if errs := s.Put(context.Background(), actions.NewRow(p, true)); errs != nil {
 					b.Error(errs[0])
 				}
@@ -143,12 +137,11 @@ func putAll(b *testing.B, s *sqlstore.Store, packets []cache.Packet, senders int
 // An engine is a database and nothing around it. Its statements are of many rows in
 // PostgreSQL and of one in SQLite: that is the fastest in each.
 type engine struct {
-	b                    *testing.B
-	db                   *sql.DB
-	d                    *database
-	insert, delete, mark *sql.Stmt
-	number               int64
-	marks                bool
+	b              *testing.B
+	db             *sql.DB
+	d              *database
+	insert, delete *sql.Stmt
+	number         int64
 }
 
 func newEngine(b *testing.B, d *database, many int) *engine {
@@ -159,7 +152,6 @@ func newEngine(b *testing.B, d *database, many int) *engine {
 	e.insert = e.prepare(`INSERT INTO untilack_rows (number, identity, recipient, sender, message, sum, resource, marks, ` +
 		`custody, received, expires, attempt, size, stanza) VALUES ` + tuples(many, 14))
 	e.delete = e.prepare(`DELETE FROM untilack_rows WHERE identity IN ` + tuples(1, many))
-	e.mark = e.prepare(`INSERT INTO untilack_marks (identity, deleted) VALUES ` + tuples(many, 2))
 	return e
 }
 
@@ -191,19 +183,16 @@ func (e *engine) prepare(text string) *sql.Stmt {
 // write writes packets, so many in a commit, and removes them in another.
 func (e *engine) write(packets []cache.Packet, many int, remove bool) {
 	for part := range slices.Chunk(packets, many) {
-		var rows, ids, marks []any
+		var rows, ids []any
 		for i := range part {
 			e.number++
 			sum := sha256.Sum256(fmt.Append(nil, part[i].Identity()))
 			id := sum[:20]
-			rows, ids, marks = append(rows, e.row(&part[i], id)...), append(ids, id), append(marks, id, e.number)
+			rows, ids = append(rows, e.row(&part[i], id)...), append(ids, id)
 		}
-		e.commit(work{e.insert, rows, 14})
-		switch {
-		case remove && e.marks:
-			e.commit(work{e.delete, ids, 1}, work{e.mark, marks, 2})
-		case remove:
-			e.commit(work{e.delete, ids, 1})
+		e.commit(e.insert, rows, 14)
+		if remove {
+			e.commit(e.delete, ids, 1)
 		}
 	}
 }
@@ -215,32 +204,19 @@ func (e *engine) row(p *cache.Packet, id []byte) []any {
 	}
 }
 
-// A work is a statement, and its arguments for some rows.
-type work struct {
-	statement *sql.Stmt
-	args      []any
-	columns   int
-}
-
-// commit does works in one transaction: a statement alone is one.
-func (e *engine) commit(works ...work) {
-	if first := works[0]; len(works) == 1 && (e.d.dialect == sqlstore.PostgreSQL || len(first.args) == first.columns) {
-		e.exec(first.statement, first.args)
+// commit writes rows of so many columns in one transaction: a statement alone is one.
+func (e *engine) commit(statement *sql.Stmt, args []any, columns int) {
+	if e.d.dialect == sqlstore.PostgreSQL || len(args) == columns {
+		e.exec(statement, args)
 		return
 	}
 	tx, err := e.db.Begin()
 	if err != nil {
 		e.b.Fatal(err)
 	}
-	for _, w := range works {
-		each := len(w.args)
-		if e.d.dialect == sqlstore.SQLite {
-			each = w.columns
-		}
-		statement := tx.Stmt(w.statement)
-		for args := range slices.Chunk(w.args, each) {
-			e.exec(statement, args)
-		}
+	statement = tx.Stmt(statement)
+	for args := range slices.Chunk(args, columns) {
+		e.exec(statement, args)
 	}
 	if err := tx.Commit(); err != nil {
 		e.b.Fatal(err)

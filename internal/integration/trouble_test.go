@@ -33,7 +33,7 @@ func (d *database) newFaultyStore(t *testing.T, o *sqlstore.Options) (*sqlstore.
 // commits reports whether a call makes something durable: the end of a transaction, or a
 // statement that is one.
 func (c call) commits() bool {
-	return c.text == "commit" || strings.HasPrefix(c.text, "WITH input") || strings.HasPrefix(c.text, "INSERT INTO untilack_")
+	return c.text == "commit" || strings.HasPrefix(c.text, "WITH ") || strings.HasPrefix(c.text, "INSERT INTO untilack_")
 }
 
 func packet(number int) cache.Packet {
