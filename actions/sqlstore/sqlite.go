@@ -51,14 +51,21 @@ var triggers = []string{
 	END`,
 }
 
-const takeRows = `DELETE FROM untilack_rows WHERE identity IN (@1) RETURNING recipient, size`
+// takeRows deletes so many rows at once: it takes less time for each the more there are.
+const (
+	takeRows    = `DELETE FROM untilack_rows WHERE identity IN (@1) RETURNING recipient, size`
+	takenAtOnce = 64
+)
 
 // prepare prepares the statements, for as long as the database is open. In a transaction
 // it could wait for itself.
 func (s *Store) prepare(ctx context.Context) error {
 	usual := []statement{{putRow, putCount}, {deleteRow, 1}, {lockClock, 1}, {readMarks, 1}, {insertRows, 1}, {insertMark, 1}}
 	for length := 1; length <= s.dialect.mostTuples(); length *= 2 {
-		usual = append(usual, statement{takeRows, length}, statement{upsertBoxes, length}, statement{s.boxesWithin, length})
+		usual = append(usual, statement{upsertBoxes, length}, statement{s.boxesWithin, length})
+	}
+	for length := 1; length <= takenAtOnce; length *= 2 {
+		usual = append(usual, statement{takeRows, length})
 	}
 	s.prepared = make(map[statement]*sql.Stmt, len(usual))
 	for _, p := range usual {
@@ -121,7 +128,7 @@ func (t *transaction) putBatch(b *batch) error {
 
 func (t *transaction) deleteBatch(b *batch) error {
 	ids := b.ids()
-	for part := range slices.Chunk(ids, t.store.dialect.mostTuples()) {
+	for part := range slices.Chunk(ids, takenAtOnce) {
 		args := padded(arguments(part))
 		err := t.query(takeRows, len(args), args, func(scan scanner) error {
 			var recipient string
