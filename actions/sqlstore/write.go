@@ -102,9 +102,14 @@ func (s *Store) do(ctx context.Context, entries []*entry) (written int, err erro
 	if len(entries) == 0 {
 		return 0, wrapped("write", ctx.Err())
 	}
+	if s.areOld(entries) {
+		if err := doAll(ctx, s.old, entries); err != nil {
+			return 0, wrapped("write", err)
+		}
+	}
 	for written < len(entries) {
 		part := firstPart(entries[written:])
-		if err := s.doPart(ctx, part); err != nil {
+		if err := doAll(ctx, s.queue, part); err != nil {
 			return written, wrapped("write", err)
 		}
 		written += len(part)
@@ -112,19 +117,12 @@ func (s *Store) do(ctx context.Context, entries []*entry) (written int, err erro
 	return written, nil
 }
 
-func (s *Store) doPart(ctx context.Context, part []*entry) error {
-	if s.areOld(part) {
-		if err := s.old.do(ctx, newRequest(part)); err != nil {
-			return err
-		}
-		if err := failure(part); err != nil {
-			return err
-		}
-	}
-	if err := s.queue.do(ctx, newRequest(part)); err != nil {
+// doAll has a queue do all entries as one request.
+func doAll(ctx context.Context, q *queue, entries []*entry) error {
+	if err := q.do(ctx, newRequest(entries)); err != nil {
 		return err
 	}
-	return failure(part)
+	return failure(entries)
 }
 
 // failure returns the error that all entries of a part have, if they do.

@@ -49,6 +49,102 @@ func benchmarkStore(b *testing.B, remove bool) {
 
 const benchRecipients = 1000
 
+// BenchmarkStoreSweep measures what it takes to forget a deletion, of those that 128 senders
+// made.
+func BenchmarkStoreSweep(b *testing.B) {
+	for i := range databases {
+		b.Run(databases[i].name, func(b *testing.B) {
+			now, made := time.Now(), 0
+			s := databases[i].newStore(b, &sqlstore.Options{Now: func() time.Time { return now }})
+			var spent []float64
+			for b.Loop() {
+				packets := make([]cache.Packet, 128*100)
+				for i := range packets {
+					packets[i] = benchPacket(made)
+					made++
+				}
+				deleteAll(b, s, packets, 128)
+				now = now.Add(time.Hour)
+				spent = append(spent, perMessage(len(packets), func() {
+					if _, err := s.Sweep(b.Context(), now); err != nil {
+						b.Fatal(err)
+					}
+				}))
+			}
+			b.ReportMetric(median(spent), "µs/mark")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+func deleteAll(b *testing.B, s *sqlstore.Store, packets []cache.Packet, senders int) {
+	var group sync.WaitGroup
+	for part := range slices.Chunk(packets, len(packets)/senders) {
+		group.Go(func() {
+			for _, p := range part {
+				if err := s.Delete(context.Background(), p.Identity()); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+// BenchmarkStoreOld measures what it takes to put 128 packets that were received before a
+// million deletions.
+func BenchmarkStoreOld(b *testing.B) {
+	for i := range databases {
+		b.Run(databases[i].name, func(b *testing.B) {
+			db, received, made := databases[i].newDB(b), time.Now().Add(-time.Minute), 0
+			fillMarks(b, db, received.UnixMicro()+1)
+			s := databases[i].openStore(b, db, nil)
+			var spent []float64
+			for b.Loop() {
+				var rows []actions.Row
+				for range 128 {
+					p := benchPacket(made)
+					p.Received = received
+					rows = append(rows, actions.NewRow(p, false))
+					made++
+				}
+				spent = append(spent, perMessage(1, func() {
+					if errs := s.Put(b.Context(), rows...); errs != nil {
+						b.Fatal(errs)
+					}
+				})/1000)
+			}
+			b.ReportMetric(median(spent), "ms/128")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// fillMarks writes a million deletions in commits of 100.
+func fillMarks(b *testing.B, db *sql.DB, deleted int64) {
+	tx, err := db.Begin()
+	if err != nil {
+		b.Fatal(err)
+	}
+	const commits = 10_000
+	for number := range commits {
+		var identities []byte
+		for i := range 100 {
+			sum := sha256.Sum256(fmt.Append(nil, number, i))
+			identities = append(identities, sum[:20]...)
+		}
+		if _, err := tx.Exec(`INSERT INTO untilack_marks (number, deleted, identities) VALUES ($1, $2, $3)`, number+1, deleted, identities); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if _, err := tx.Exec(`UPDATE untilack_clock SET value = $1`, commits); err != nil {
+		b.Fatal(err)
+	}
+	if err := tx.Commit(); err != nil {
+		b.Fatal(err)
+	}
+}
+
 // measure runs rounds of the three.
 func measure(b *testing.B, d *database, senders int, remove bool) {
 	store, disk := d.newStore(b, &sqlstore.Options{MaxMessages: -1, MaxBytes: -1}), newDisk(b)

@@ -34,11 +34,17 @@ type call struct {
 func (d *database) newFaulty(t testing.TB) (*sql.DB, *faults) {
 	t.Helper()
 	name, source := d.create(t)
-	plain := open(t, name, source)
+	db, f := newFaults(t, open(t, name, source), source)
+	d.migrate(t, db)
+	return db, f
+}
+
+// newFaults returns the database of a source once more, with faults before the driver of
+// plain.
+func newFaults(t testing.TB, plain *sql.DB, source string) (*sql.DB, *faults) {
 	f := &faults{base: plain.Driver(), name: source}
 	db := sql.OpenDB(f)
 	t.Cleanup(func() { db.Close() })
-	d.migrate(t, db)
 	return db, f
 }
 

@@ -185,6 +185,69 @@ func TestQuotaOfSeveralProcesses(t *testing.T) {
 	}
 }
 
+// A Delete on another node comes at the last moment before a Put is written, of packets
+// that were received now or long ago, alone or with others.
+func TestDeleteBeforePutIsWritten(t *testing.T) {
+	for _, age := range []time.Duration{0, time.Minute} {
+		for _, count := range []int{1, 3} {
+			eachDatabase(t, func(t *testing.T, d *database) {
+				name, source := d.create(t)
+				db := open(t, name, source)
+				d.migrate(t, db)
+				other := d.openStore(t, db, nil)
+				faulty, f := newFaults(t, db, source)
+				s := d.openStore(t, faulty, nil)
+				all := packets(count)
+				for i := range all {
+					all[i].Received = all[i].Received.Add(-age)
+				}
+				var once sync.Once
+				f.set(func(_ context.Context, c call) error {
+					if !c.done && (c.text == "begin" || c.commits()) {
+						once.Do(func() { remove(t, other, all[0]) })
+					}
+					return nil
+				})
+				put(t, s, all...)
+				wantRows(t, s, all[0].Key.To, all[1:]...)
+			})
+		}
+	}
+}
+
+// What was received long ago is compared with all deletions since, in pages, and with none
+// that are to be forgotten.
+func TestOldPacketsAreRecalled(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, d *database) {
+		now := time.Now()
+		s := d.newStore(t, &sqlstore.Options{MarkTime: time.Hour, Now: func() time.Time { return now }})
+		all := packets(3000)
+		for i := range all {
+			all[i].Received = now.Add(-10 * time.Minute)
+		}
+		now = now.Add(-2 * time.Hour)
+		remove(t, s, all[0]) // forgotten by now
+		now = now.Add(2*time.Hour - 11*time.Minute)
+		remove(t, s, all[1]) // before it was received
+		now = now.Add(2 * time.Minute)
+		var group sync.WaitGroup
+		for lane := range 8 {
+			group.Go(func() {
+				for i := 2 + lane; i < 2500; i += 8 {
+					remove(t, s, all[i])
+				}
+			})
+		}
+		group.Wait()
+		now = now.Add(9 * time.Minute)
+		put(t, s, all...)
+		want := append([]cache.Packet{all[0], all[1]}, all[2500:]...)
+		wantRows(t, s, all[0].Key.To, want...)
+		put(t, s, all...) // some stand and some do not
+		wantRows(t, s, all[0].Key.To, want...)
+	})
+}
+
 // A Put and the Delete of the same packet meet, on two nodes, under load: either the
 // Delete finds the row or the Put finds the mark.
 func TestLatePutMeetsDelete(t *testing.T) {
