@@ -25,7 +25,8 @@ const (
 	listBoxes  = `SELECT recipient, messages, bytes FROM untilack_boxes WHERE messages > 0 AND recipient > #1 ORDER BY recipient LIMIT #2`
 	oldRows    = `SELECT recipient, sender, message, sum, received FROM untilack_rows ORDER BY number LIMIT #1`
 	endedRows  = `SELECT recipient, sender, message, sum, received FROM untilack_rows WHERE expires IS NOT NULL AND expires <= #1 ORDER BY expires LIMIT #2`
-	oldMarks   = `DELETE FROM untilack_marks WHERE number IN (SELECT number FROM untilack_marks WHERE deleted < #1 ORDER BY deleted LIMIT #2)`
+	oldMarks   = `DELETE FROM untilack_marks WHERE deleted BETWEEN -9223372036854775807 AND ` +
+		`(SELECT MAX(deleted) FROM (SELECT deleted FROM untilack_marks WHERE deleted < #1 ORDER BY deleted LIMIT #2) AS oldest)`
 	emptyBoxes = `DELETE FROM untilack_boxes WHERE messages <= 0`
 )
 
@@ -115,7 +116,7 @@ func (s *Store) sweep(ctx context.Context, match func(received int64) bool, patt
 // forget removes what is remembered of deletions long ago, and boxes that are empty.
 func (s *Store) forget(ctx context.Context, now time.Time) error {
 	before := micros(now.Add(-s.options.MarkTime))
-	for forgotten := int64(marksPage); forgotten == marksPage; {
+	for forgotten := int64(marksPage); forgotten >= marksPage; {
 		err := s.inTransaction(ctx, func(tx *sql.Tx) (err error) {
 			t := s.newTransaction(ctx, tx)
 			if err = t.lock(1); err == nil {
