@@ -66,10 +66,9 @@ SELECT ` + insertColumns + ` FROM fresh WHERE (recipient IN (SELECT recipient FR
 	DELETE FROM untilack_rows WHERE EXISTS (SELECT 1 FROM clock) AND identity = `
 	deletedBoxes = ` RETURNING recipient, size
 ), boxed AS (
-	INSERT INTO untilack_boxes (recipient, messages, bytes)
-	SELECT recipient, -COUNT(*), -SUM(size)::bigint FROM gone GROUP BY recipient
-	ON CONFLICT (recipient) DO UPDATE
-	SET messages = untilack_boxes.messages + excluded.messages, bytes = untilack_boxes.bytes + excluded.bytes
+	UPDATE untilack_boxes SET messages = untilack_boxes.messages - less.messages, bytes = untilack_boxes.bytes - less.bytes
+	FROM (SELECT recipient, COUNT(*) AS messages, SUM(size)::bigint AS bytes FROM gone GROUP BY recipient) AS less
+	WHERE untilack_boxes.recipient = less.recipient
 )
 INSERT INTO untilack_marks (number, deleted, identities) SELECT before + 1, #2::bigint, #3::bytea FROM clock`
 
