@@ -28,7 +28,8 @@
 // reader who goes on from the last number misses none.
 //
 // What is usual, new packets within the quotas and deletions, is written without being read
-// first: in PostgreSQL as one statement, in SQLite as one for each row. What turns out to be
+// first: in PostgreSQL as one statement, in SQLite as one if it is alone, else as a
+// transaction that writes each recipient once. What turns out to be
 // otherwise takes a longer way, a transaction that reads first. So does what failed, once
 // more; and if that fails while the database answers, each call is tried alone, so that no
 // row fails because of another.

@@ -20,12 +20,12 @@ type Box struct {
 }
 
 const (
-	readUsage  = `SELECT recipient, messages, bytes FROM untilack_boxes WHERE recipient = #1`
-	readTotal  = `SELECT COALESCE(SUM(messages), 0), COALESCE(SUM(bytes), 0) FROM untilack_boxes`
-	listBoxes  = `SELECT recipient, messages, bytes FROM untilack_boxes WHERE messages > 0 AND recipient > #1 ORDER BY recipient LIMIT #2`
-	oldRows    = `SELECT recipient, sender, message, sum, received FROM untilack_rows ORDER BY number LIMIT #1`
-	endedRows  = `SELECT recipient, sender, message, sum, received FROM untilack_rows WHERE expires IS NOT NULL AND expires <= #1 ORDER BY expires LIMIT #2`
-	oldMarks   = `DELETE FROM untilack_marks WHERE deleted BETWEEN -9223372036854775807 AND ` +
+	readUsage = `SELECT recipient, messages, bytes FROM untilack_boxes WHERE recipient = #1`
+	readTotal = `SELECT COALESCE(SUM(messages), 0), COALESCE(SUM(bytes), 0) FROM untilack_boxes`
+	listBoxes = `SELECT recipient, messages, bytes FROM untilack_boxes WHERE messages > 0 AND recipient > #1 ORDER BY recipient LIMIT #2`
+	oldRows   = `SELECT recipient, sender, message, sum, received FROM untilack_rows ORDER BY number LIMIT #1`
+	endedRows = `SELECT recipient, sender, message, sum, received FROM untilack_rows WHERE expires IS NOT NULL AND expires <= #1 ORDER BY expires LIMIT #2`
+	oldMarks  = `DELETE FROM untilack_marks WHERE deleted BETWEEN -9223372036854775807 AND ` +
 		`(SELECT MAX(deleted) FROM (SELECT deleted FROM untilack_marks WHERE deleted < #1 ORDER BY deleted LIMIT #2) AS oldest)`
 	emptyBoxes = `DELETE FROM untilack_boxes WHERE messages <= 0`
 )

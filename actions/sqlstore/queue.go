@@ -26,7 +26,8 @@ const (
 // meanwhile, and ends when nothing came for a while.
 type queue struct {
 	write func([]*request)
-	most  int // entries at once
+	most  int  // entries at once
+	mixed bool // puts and deletions too
 	room  chan struct{}
 	more  chan struct{} // that there is something
 
@@ -197,15 +198,15 @@ func (q *queue) length() int {
 	return len(q.waiting)
 }
 
-// next returns what is to be written in the next transaction: puts or deletions, which are
-// different statements, and of those what came first.
+// next returns what is to be written in the next transaction, of what may be together what
+// came first.
 func (q *queue) next() (requests []*request) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var others []*request
 	entries, bytes := 0, int64(0)
 	for i, r := range q.waiting {
-		if r.delete != q.waiting[0].delete {
+		if !q.mixed && r.delete != q.waiting[0].delete {
 			others = append(others, r)
 			continue
 		}

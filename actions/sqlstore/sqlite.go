@@ -100,12 +100,22 @@ func (t *transaction) writeBatch(b *batch) error {
 	// That one has waited for the lock of the database. The others do not wait, and a
 	// context that can end costs each a goroutine.
 	t.ctx = context.WithoutCancel(t.ctx)
+	boxes := upsertBoxes
 	if len(b.deletes) > 0 {
-		return t.deleteBatch(b)
+		if err := t.deleteBatch(b); err != nil {
+			return err
+		}
 	}
-	return t.putBatch(b)
+	if len(b.puts) > 0 {
+		boxes = t.store.boxesWithin
+		if err := t.putBatch(b); err != nil {
+			return err
+		}
+	}
+	return t.writeBoxes(boxes)
 }
 
+// putBatch writes the rows of a batch, and adds them to t.boxes.
 func (t *transaction) putBatch(b *batch) error {
 	for _, e := range b.puts {
 		t.packets[e.id] = new(packet)
@@ -123,9 +133,10 @@ func (t *transaction) putBatch(b *batch) error {
 		}
 		t.box(e.identity.To).add(e.size)
 	}
-	return t.writeBoxes(t.store.boxesWithin)
+	return nil
 }
 
+// deleteBatch deletes the rows of a batch, and removes them from t.boxes.
 func (t *transaction) deleteBatch(b *batch) error {
 	ids := b.ids()
 	for part := range slices.Chunk(ids, takenAtOnce) {
@@ -141,8 +152,6 @@ func (t *transaction) deleteBatch(b *batch) error {
 			return err
 		}
 	}
-	if err := t.exec(insertMark, 1, []any{t.clock + 1, b.now, joined(ids)}); err != nil {
-		return err
-	}
-	return t.writeBoxes(upsertBoxes)
+	t.clock++
+	return t.exec(insertMark, 1, []any{t.clock, b.now, joined(ids)})
 }

@@ -130,6 +130,7 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, o *Options) (*Store, error
 		return nil, wrapped("open", err)
 	}
 	s.queue, s.old = newQueue(s.write, maxEntries), newQueue(s.recall, maxRecalled)
+	s.queue.mixed = d == SQLite // in PostgreSQL they are different statements
 	return s, nil
 }
 
