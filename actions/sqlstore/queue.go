@@ -141,7 +141,7 @@ func (q *queue) run() {
 			<-q.room
 		}
 		if senders > 1 { // one sender alone does not wait for others
-			q.gather(senders, took/gatherPart)
+			q.gather(senders, min(took/gatherPart, maxGather))
 		}
 	}
 }
@@ -158,8 +158,12 @@ func (q *queue) writeWanted(requests []*request) {
 	}
 }
 
-// gatherPart is which part of the time of a commit may pass in which nobody comes.
-const gatherPart = 8
+const (
+	// gatherPart is which part of the time of a commit may pass in which nobody comes,
+	// and maxGather how long that is at most: a processor is busy with waiting.
+	gatherPart = 8
+	maxGather  = time.Millisecond
+)
 
 // gather waits until so many requests are there, or nobody came for a while: those who
 // were just answered put again, and are not to wait for a commit of a few.
