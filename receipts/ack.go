@@ -54,6 +54,9 @@ func (m *Message) Ack(o *AckOptions) (Ack, error) {
 	if a.ID == "" {
 		a.ID = rand.Text()
 	}
+	if a.From == "" && o.Component {
+		a.From = m.To.String()
+	}
 	if m.Type == stanza.GroupChatMessage || o.ToBare && !a.RoomUser {
 		a.To = from.Bare().String()
 	}

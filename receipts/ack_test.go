@@ -111,6 +111,24 @@ func TestAck(t *testing.T) {
 			want:    `<message type='normal' id='r' to='a@b/c' from='d@e/f'><received xmlns='urn:xmpp:receipts' id='1'/></message>`,
 		},
 		{
+			name:    "a component answers with the address that was written to",
+			stanza:  `<message id='1' from='a@b/c' to='D@E/&apos;f'>` + request + `</message>`,
+			options: options(receipts.AckOptions{Component: true}),
+			want:    `<message type='normal' id='r' to='a@b/c' from='D@E/&apos;f'><received xmlns='urn:xmpp:receipts' id='1'/></message>`,
+		},
+		{
+			name:    "a component that says who it is answers so",
+			stanza:  `<message id='1' from='a@b/c' to='d@e'>` + request + `</message>`,
+			options: options(receipts.AckOptions{Component: true, Account: jid.MustParse("d@e/f")}),
+			want:    `<message type='normal' id='r' to='a@b/c' from='d@e/f'><received xmlns='urn:xmpp:receipts' id='1'/></message>`,
+		},
+		{
+			name:    "R64 a component does not answer an address to itself",
+			stanza:  `<message id='1' from='a@b/c' to='a@b'>` + request + `</message>`,
+			options: options(receipts.AckOptions{Component: true}),
+			want:    "it is from the same account",
+		},
+		{
 			name:    "R64 a message from the own address is not answered",
 			stanza:  `<message id='1' from='a@b/c' to='x@y'>` + request + `</message>`,
 			options: options(receipts.AckOptions{Account: jid.MustParse("a@b/d")}),
@@ -134,6 +152,11 @@ func TestAck(t *testing.T) {
 		{
 			name:   "a malformed from is not answered",
 			stanza: `<message id='1' from='@b' to='a@b'>` + request + `</message>`,
+			want:   "its from is malformed",
+		},
+		{
+			name:   "a from that is too long is not answered",
+			stanza: `<message id='1' from='a@b/` + strings.Repeat("c", 4000) + `' to='a@b'>` + request + `</message>`,
 			want:   "its from is malformed",
 		},
 		{

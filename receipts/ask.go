@@ -6,44 +6,34 @@ package receipts
 
 import (
 	"encoding/xml"
+	"slices"
 
 	"mellium.im/xmlstream"
 	"mellium.im/xmpp/stanza"
 )
 
-// AppendRequest appends to dst the stanza with a request for a receipt as its
-// last child if [Message.MayRequest] allows it, and otherwise without any change.
+// Ask returns an [xmlstream.Transformer] that gives an id to every message that has
+// none and is no error, and adds a request as the last child of those for which
+// [Message.MayAsk] allows it and that do not have one. An id that is there is never
+// changed, and neither is anything else: what is forwarded inside of a message stays
+// as it is.
 //
-// The error wraps [ErrSyntax] or [ErrLimit]; dst is then returned as it was. What
-// is added may bring a stanza that is just within the limits beyond them.
-// The bytes of dst and of stanza must not overlap.
-func AppendRequest(dst, stanza []byte) ([]byte, error) {
-	var l layout
-	m, err := scanStanza(stanza, &l)
-	if err != nil {
-		return dst, err
+// Each outermost element is taken as a stanza, also if it has no namespace yet, as with
+// mellium's own stanzas:
+//
+//	session.Send(ctx, receipts.Ask(nil)(message.Wrap(body)))
+//
+// An id that can not be written is an error that wraps [ErrValue].
+func Ask(o *RequestOptions) xmlstream.Transformer {
+	return func(r xml.TokenReader) xml.TokenReader {
+		a := asker{options: o}
+		return xmlstream.ReaderFunc(func() (xml.Token, error) { return a.next(r) })
 	}
-	if !m.MayRequest() {
-		return append(dst, stanza...), nil
-	}
-	const child = "<request xmlns='" + NS + "'/>"
-	return splice(dst, stanza, []edit{l.insert(stanza, child)}), nil
 }
 
-// InsertRequest is an [xmlstream.Transformer] that adds a request for a receipt
-// as the last child of every message for which [Message.MayRequest] allows it.
-//
-// Each outermost element that r gives is taken as a stanza, also if it has no
-// namespace yet as with mellium's own stanzas. Whatever is forwarded inside of
-// one stays as it is, and so does everything else.
-// The id has to be there before: a session that adds one adds it too late.
-func InsertRequest(r xml.TokenReader) xml.TokenReader {
-	a := asker{}
-	return xmlstream.ReaderFunc(func() (xml.Token, error) { return a.next(r) })
-}
-
-// An asker adds requests to the messages that pass by.
+// An asker has the messages ask that pass by.
 type asker struct {
+	options *RequestOptions
 	level   int
 	message Message
 	queue   []xml.Token // what comes before the next token
@@ -65,7 +55,11 @@ func (a *asker) next(r xml.TokenReader) (xml.Token, error) {
 	switch t := token.(type) {
 	case xml.StartElement:
 		a.level++
-		a.start(t)
+		start, failed := a.start(t)
+		if failed != nil {
+			return nil, failed
+		}
+		return start, err
 	case xml.EndElement:
 		if a.end() {
 			a.queue = []xml.Token{xml.EndElement{Name: requestName}, t}
@@ -76,28 +70,44 @@ func (a *asker) next(r xml.TokenReader) (xml.Token, error) {
 	return token, err
 }
 
-// start takes in a start tag.
-func (a *asker) start(t xml.StartElement) {
+// start takes in a start tag and returns what becomes of it.
+func (a *asker) start(t xml.StartElement) (xml.StartElement, error) {
+	named := t
 	switch a.level {
 	case 1:
 		a.message = Message{}
-		if t.Name.Space == "" {
-			t.Name.Space = stanza.NSClient
+		if named.Name.Space == "" {
+			named.Name.Space = stanza.NSClient
 		}
-		a.message.readOpen(t)
+		a.message.readOpen(named)
+		return a.identify(t)
 	case 2:
-		if t.Name.Space == "" {
-			t.Name.Space = a.message.space
+		if named.Name.Space == "" {
+			named.Name.Space = a.message.space
 		}
-		a.message.readChild(t)
+		a.message.readChild(named)
 	}
+	return t, nil
+}
+
+// identify gives a message an id if it needs one.
+func (a *asker) identify(t xml.StartElement) (xml.StartElement, error) {
+	if !a.message.needsID() {
+		return t, nil
+	}
+	id, err := a.options.newID()
+	if err != nil {
+		return t, err
+	}
+	name := xml.Name{Local: "id"}
+	t.Attr = slices.DeleteFunc(slices.Clone(t.Attr), func(a xml.Attr) bool { return a.Name == name })
+	t.Attr = append(t.Attr, xml.Attr{Name: name, Value: id})
+	return t, nil
 }
 
 // end takes in an end tag and reports whether a request goes before it.
 func (a *asker) end() bool {
 	last := a.level == 1
 	a.level = max(a.level-1, 0)
-	return last && a.message.MayRequest()
+	return last && !a.message.Kind.Has(KindRequest) && a.message.MayAsk(a.options) == nil
 }
-
-var _ xmlstream.Transformer = InsertRequest

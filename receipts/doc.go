@@ -7,7 +7,7 @@
 //
 // [Scan] looks at a stanza's bytes and [Read] at its decoded tokens.
 // Both give the same [Message], whose methods answer the questions of the XEP:
-// whether a receipt may be asked for ([Message.MayRequest]), whether one may be
+// whether a receipt may be asked for ([Message.MayAsk]), whether one may be
 // sent ([Message.MayAck], [Message.Ack]), and which messages are acknowledged
 // ([Message.Received]).
 //

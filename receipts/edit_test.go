@@ -105,40 +105,21 @@ func TestAppendFrom(t *testing.T) {
 	}
 }
 
-func TestAppendRequest(t *testing.T) {
-	for _, c := range []struct{ name, stanza, want string }{
-		{"R26 a message with a body is asked about", `<message id='a'><body/></message>`, `<message id='a'><body/>` + request + `</message>`},
-		{"a message of a server is, too", `<message xmlns='jabber:server' id='a'><body/></message>`, `<message xmlns='jabber:server' id='a'><body/>` + request + `</message>`},
-		{"R28 a receipt is not asked about", `<message id='a'><body/>` + receipt("b") + `</message>`, ""},
-		{"R44 a message is asked about once", `<message id='a'><body/>` + request + `</message>`, ""},
-		{"R44 a message without a body is not asked about", `<message id='a'><subject/></message>`, ""},
-		{"R44 a request inside of another message is not one", `<message id='a'><body/><x xmlns='urn:x'>` + request + `</x></message>`, `<message id='a'><body/><x xmlns='urn:x'>` + request + `</x>` + request + `</message>`},
-		{"R29 a message without an id is not asked about", `<message><body/></message>`, ""},
-		{"R27 an error is not asked about", `<message type='error' id='a'><body/></message>`, ""},
-		{"R26 a room is not asked", `<message type='groupchat' id='a'><body/></message>`, ""},
-		{"something else is not asked about", `<message xmlns='urn:x' id='a'><body/></message>`, ""},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if c.want == "" {
-				c.want = c.stanza
-			}
-			got, err := receipts.AppendRequest(nil, []byte(c.stanza))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(c.want, string(got)); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
-
 func TestWhatCanNotBeEdited(t *testing.T) {
 	delayed := func(d receipts.Delay) func(dst, stanza []byte) ([]byte, error) {
 		return func(dst, stanza []byte) ([]byte, error) { return receipts.AppendDelayed(dst, stanza, d) }
 	}
 	from := func(from string) func(dst, stanza []byte) ([]byte, error) {
 		return func(dst, stanza []byte) ([]byte, error) { return receipts.AppendFrom(dst, stanza, from) }
+	}
+	asked := func(o *receipts.RequestOptions) func(dst, stanza []byte) ([]byte, error) {
+		return func(dst, stanza []byte) ([]byte, error) {
+			dst, m, err := receipts.AppendAsked(dst, stanza, o)
+			if diff := cmp.Diff(receipts.Message{}, m, same); diff != "" {
+				t.Error(diff)
+			}
+			return dst, err
+		}
 	}
 	for _, c := range []struct {
 		name   string
@@ -156,7 +137,11 @@ func TestWhatCanNotBeEdited(t *testing.T) {
 		{"what is no stanza gets no address", from("a"), `<stream:error/>`, receipts.ErrNotStanza},
 		{"an address is not empty", from(""), `<message/>`, receipts.ErrValue},
 		{"an address is text", from("\xff"), `<message/>`, receipts.ErrValue},
-		{"what is malformed gets no request", receipts.AppendRequest, `<message`, receipts.ErrSyntax},
+		{"what is malformed does not ask", asked(nil), `<message`, receipts.ErrSyntax},
+		{"R27 an error that asks is refused", asked(nil), `<message type='error' id='a'>` + request + `</message>`, receipts.ErrNoRequest},
+		{"R28 a receipt that asks is refused", asked(nil), `<message id='a'>` + request + receipt("b") + `</message>`, receipts.ErrNoRequest},
+		{"an id is not empty", asked(&receipts.RequestOptions{NewID: func() string { return "" }}), `<message/>`, receipts.ErrValue},
+		{"an id is text", asked(&receipts.RequestOptions{NewID: func() string { return "\x01" }}), `<message/>`, receipts.ErrValue},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := c.edit([]byte("kept"), []byte(c.stanza))

@@ -64,19 +64,6 @@ func ExampleMessage_Ack() {
 	// <message type='chat' id='r1' to='romeo@montague.example/orchard'><received xmlns='urn:xmpp:receipts' id='m1'/></message>
 }
 
-func ExampleInsertRequest() {
-	d := xml.NewDecoder(strings.NewReader(
-		`<message xmlns='jabber:client' id='m1'><body>Good night!</body></message>`))
-	out, err := receipts.Encode(receipts.InsertRequest(d))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(string(out))
-	// Output:
-	// <message id='m1'><body>Good night!</body><request xmlns='urn:xmpp:receipts'/></message>
-}
-
 func ExampleAppendDelayed() {
 	out, err := receipts.AppendDelayed(nil, []byte(`<message id='m1'><body>Good night!</body></message>`),
 		receipts.Delay{

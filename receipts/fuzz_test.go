@@ -225,33 +225,45 @@ func FuzzAppendFrom(f *testing.F) {
 	})
 }
 
-func FuzzAppendRequest(f *testing.F) {
+// What Ask makes of a stream's tokens is what AppendAsked makes of its bytes.
+func FuzzAsk(f *testing.F) {
 	seed(f)
+	o := &receipts.RequestOptions{NewID: func() string { return "new" }, Bodiless: true}
 	f.Fuzz(func(t *testing.T, stanza []byte) {
 		m, err := receipts.Scan(stanza)
-		if err != nil {
-			return
-		}
-		out, err := receipts.AppendRequest(nil, stanza)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !m.MayRequest() {
-			if !bytes.Equal(out, stanza) {
-				t.Fatalf("it was changed: %s", out)
+		out, got, outErr := receipts.AppendAsked([]byte("kept"), stanza, o)
+		forbidden := m.MayAsk(o)
+		switch {
+		case err != nil, forbidden != nil && m.Kind.Has(receipts.KindRequest):
+			if outErr == nil || string(out) != "kept" {
+				t.Fatalf("it is taken: %q, %v", out, outErr)
 			}
 			return
-		}
-		got, err := receipts.Scan(out)
-		if errors.Is(err, receipts.ErrLimit) {
+		case errors.Is(outErr, receipts.ErrLimit):
 			return // by what was added
+		case outErr != nil:
+			t.Fatal(outErr)
 		}
-		if err != nil {
-			t.Fatalf("the result is malformed: %v\n%s", err, out)
+		out = out[len("kept"):]
+		if again, _, err := receipts.AppendAsked(nil, out, o); err != nil || !bytes.Equal(again, out) {
+			t.Fatalf("once more changes it: %v\n%s\n%s", err, out, again)
 		}
-		m.Kind = receipts.KindRequest
+		if m.ID.IsEmpty() && m.Element == receipts.MessageStanza && m.Type != "error" {
+			m.ID = receipts.NewText("new")
+		}
+		if forbidden == nil {
+			m.Kind = receipts.KindRequest
+		}
 		if diff := cmp.Diff(m, got, same); diff != "" {
 			t.Fatal(diff)
+		}
+		encoded, err := receipts.Encode(receipts.Ask(o)(within(string(stanza))))
+		if err != nil {
+			return // encoding/xml, or the encoder, refuses what Scan takes
+		}
+		read, err := receipts.Scan(encoded)
+		if diff := cmp.Diff(m, read, same); err != nil || diff != "" {
+			t.Fatalf("Ask gives something else: %v %s\n%s", err, diff, encoded)
 		}
 	})
 }
@@ -286,6 +298,85 @@ func FuzzEncode(f *testing.F) {
 			if err != nil || !bytes.Equal(again, out) {
 				t.Fatalf("once more changes it: %v\n%s\n%s", err, out, again)
 			}
+		}
+	})
+}
+
+// encoded returns a stanza as a decoder sees it, written anew, or nil if it cannot be.
+func encoded(stanza []byte) []byte {
+	if _, err := readOnly(string(stanza)); err != nil {
+		return nil
+	}
+	out, err := receipts.Encode(within(string(stanza)))
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
+// prefixed finds messages that have a prefix, which encoding them takes away.
+var prefixed = regexp.MustCompile(`:message`)
+
+func FuzzUnwrap(f *testing.F) {
+	seed(f)
+	for _, content := range []string{inner, `<x:message xmlns:x='jabber:client'/>`, `<message xmlns='jabber:server' xmlns:x='urn:x'><x:a x:b=''/></message>`} {
+		f.Add([]byte(carbon("sent", content)))
+		f.Add([]byte(archived(content)))
+	}
+	f.Add([]byte(`<message xmlns:u='urn:u'><x:sent xmlns:x='urn:xmpp:carbons:2'><y:forwarded xmlns:y='urn:xmpp:forward:0'><message id='1'><u:a/></message></y:forwarded></x:sent></message>`))
+	f.Fuzz(func(t *testing.T, stanza []byte) {
+		got, err := receipts.Unwrap(stanza)
+		if err != nil {
+			if got.Stanza != nil {
+				t.Fatal("there is a result with an error")
+			}
+			return
+		}
+		m, err := receipts.Scan(got.Stanza)
+		if err != nil || m.Element != receipts.MessageStanza {
+			t.Fatalf("what was forwarded is no message: %v\n%s", err, got.Stanza)
+		}
+		out := encoded(stanza)
+		if out == nil || prefixed.Match(stanza) {
+			return
+		}
+		want, err := receipts.Unwrap(out)
+		if err != nil {
+			t.Fatalf("nothing is left after encoding it: %v\n%s", err, out)
+		}
+		if digestOf(t, string(got.Stanza)) != digestOf(t, string(want.Stanza)) {
+			t.Fatalf("got  %s\nwant %s", got.Stanza, want.Stanza)
+		}
+		got.Stanza, want.Stanza = nil, nil
+		if unwrapped(got, nil) != unwrapped(want, nil) {
+			t.Fatalf("got %s\nwant %s", unwrapped(got, nil), unwrapped(want, nil))
+		}
+	})
+}
+
+func FuzzDigest(f *testing.F) {
+	seed(f)
+	f.Add([]byte(original))
+	f.Fuzz(func(t *testing.T, stanza []byte) {
+		m, scanErr := receipts.Scan(stanza)
+		got, err := receipts.Digest(stanza)
+		if (err == nil) != (scanErr == nil && m.Element != receipts.Other) {
+			t.Fatalf("Scan says %v, and Digest %v", scanErr, err)
+		}
+		if err != nil {
+			return
+		}
+		if out := encoded(stanza); out != nil {
+			if want := digestOf(t, string(out)); got != want {
+				t.Fatalf("it has another digest once it is written anew: %s", out)
+			}
+		}
+		out, err := receipts.AppendDelayed(nil, stanza, stamp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want, err := receipts.Digest(out); err == nil && got != want {
+			t.Fatalf("it has another digest with a stamp: %s", out)
 		}
 	})
 }

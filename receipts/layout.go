@@ -12,6 +12,7 @@ type layout struct {
 	empty  bool      // it is a single tag
 	name   int       // where the name in its first tag ends
 	from   span      // the value of its attribute from, which begins at 0 if it has none
+	id     span      // the same for its id
 	close  int       // where its content ends, or would stand
 	scopes []span    // the values that give content the namespace of another kind of stream
 	delays []delayed // its delay stamps, in order
@@ -49,7 +50,7 @@ func (l *layout) note(s *scanner) {
 func (l *layout) opening(s *scanner) {
 	l.stanza, l.empty, l.name = s.tag, s.empty, s.name.to
 	l.content = contentSpace(s.space())
-	l.from = s.value("from")
+	l.from, l.id = s.value("from"), s.value("id")
 	l.close = s.tag.to
 	if s.empty {
 		l.close -= len("/>")

@@ -11,21 +11,6 @@ import (
 	"mellium.im/xmpp/stanza"
 )
 
-// MayRequest reports whether a request for a receipt may be added to the
-// message.
-//
-// It may be added to a message that has an id (XEP-0184 §7) and a body, and that
-// is neither an error, nor to or from a room, nor a receipt, and asks for none
-// yet (XEP-0184 §5).
-func (m *Message) MayRequest() bool {
-	return m.Element == MessageStanza &&
-		m.Kind == KindNone &&
-		m.Type != stanza.ErrorMessage &&
-		m.Type != stanza.GroupChatMessage &&
-		!m.ID.IsEmpty() &&
-		m.Marks.Has(Body)
-}
-
 // AckOptions says how a message is answered.
 // A nil pointer stands for the defaults.
 type AckOptions struct {
@@ -51,6 +36,10 @@ type AckOptions struct {
 	// messages that the room reflects to their sender.
 	// It defaults to false.
 	GroupChat bool
+	// Component makes the message's to, as it stands, the receipt's from, unless
+	// Account is given: a component has many addresses, and its server adds none
+	// (XEP-0114). It defaults to false: the receipt has no from.
+	Component bool
 }
 
 // MayAck returns nil if the message may be answered with a receipt as far as the
@@ -94,8 +83,8 @@ func (m *Message) sender(o *AckOptions) (jid.JID, error) {
 	case m.From.IsEmpty():
 		return jid.JID{}, refuse("it has no from")
 	}
-	from, err := jid.Parse(m.From.String())
-	if err != nil {
+	from, ok := address(m.From)
+	if !ok {
 		return jid.JID{}, refuse("its from is malformed")
 	}
 	account, err := m.account(o)
@@ -116,9 +105,23 @@ func (m *Message) account(o *AckOptions) (jid.JID, error) {
 	if m.To.IsEmpty() {
 		return jid.JID{}, refuse("it is to its sender's own account") // RFC 6120 §10.3.1
 	}
-	to, err := jid.Parse(m.To.String())
-	if err != nil {
+	to, ok := address(m.To)
+	if !ok {
 		return jid.JID{}, refuse("its to is malformed")
 	}
 	return to.Bare(), nil
+}
+
+// maxAddress is the greatest length of an address in bytes (RFC 7622 §3.1). To bring a longer
+// one into its normal form would cost a hundred times what Scan costs.
+const maxAddress = 3*1023 + len("@/")
+
+// address returns an address in its normal form.
+func address(t Text) (jid.JID, bool) {
+	text := t.String()
+	if len(text) > maxAddress {
+		return jid.JID{}, false
+	}
+	j, err := jid.Parse(text)
+	return j, err == nil
 }

@@ -27,6 +27,9 @@ const (
 	nsIDs        = "urn:xmpp:sid:0"
 	nsExpire     = "jabber:x:expire"
 	nsNick       = "http://jabber.org/protocol/nick"
+	nsForward    = "urn:xmpp:forward:0"
+	nsOldDelay   = "jabber:x:delay"
+	nsArchiveOld = "urn:xmpp:mam:tmp"
 )
 
 // The namespaces that are bound without a declaration in the stanza.
