@@ -59,6 +59,17 @@ var house = map[string]map[string]string{
 		module + "/actions": "imports run one way",
 		"testing":           "tests alone test",
 	},
+	"/client": {
+		"mellium.im/xmpp":      "both ends know bytes and addresses alone",
+		"crypto/tls":           "both ends open no connection",
+		"net/http":             "both ends open no connection",
+		"database/sql":         "what is kept is handed in",
+		module:                 "imports run one way",
+		module + "/cache":      "a client holds no packets",
+		module + "/actions":    "imports run one way",
+		module + "/middleware": "imports run one way",
+		"testing":              "tests alone test",
+	},
 	"": {
 		"mellium.im/xmpp":      "the Keeper knows bytes and addresses alone",
 		"crypto/tls":           "the Keeper opens no connection",
