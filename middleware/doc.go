@@ -2,8 +2,26 @@
 // Use of this source code is governed by the BSD 2-clause
 // license that can be found in the LICENSE file.
 
-// Package middleware wraps the sessions that a server on mellium.im/xmpp has with
-// its clients, so that every message is kept until it is acknowledged.
+// Package middleware wraps the sessions of mellium.im/xmpp: those that a server has
+// with its clients, so that every message is kept until it is acknowledged, and those
+// that a client, a bot or a component has with its server, so that it learns what
+// became of its messages, and acknowledges those of others.
+//
+// # Of a client
+//
+// NewClient takes a session that was negotiated. What is sent through the Client asks
+// for receipts, and what comes in through its Serve is acknowledged when it was handled,
+// or when a loop over Messages says so:
+//
+//	c, err := middleware.NewClient(session, &middleware.ClientOptions{Responder: responder})
+//	...
+//	go c.Serve(handler)
+//	sent, err := c.Send(ctx, message)
+//	result, err := sent.Wait(ctx)
+//
+// Package client has the rules, for clients with an XML stream of their own as well.
+//
+// # Of a server
 //
 // Wrap takes a session that was negotiated, and the address that was bound. What
 // the server sends to the client through the wrapped session passes the Keeper,
@@ -37,10 +55,10 @@
 // session, and written by the session's own goroutine, whole stanzas at a time,
 // past the XML encoder of the embedded session. So a writer waits for no client,
 // and a stanza that can not be read to its end breaks no stream. A write that
-// blocks for longer than Options.WriteTimeout, like any other failed one, ends
-// the session: part of a stanza may be out. The kernel takes up to some
-// megabytes before a write blocks at all; it is the Keeper's probe that finds out
-// about a client that is silently gone.
+// blocks for longer than Options.WriteTimeout, like any other failed one, ends the
+// session: part of a stanza may be out. A Client writes in the same way. The
+// kernel takes up to some megabytes before a write blocks at all; it is the
+// Keeper's probe that finds out about a client that is silently gone.
 //
 // # What it can not do
 //

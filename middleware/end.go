@@ -9,137 +9,117 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/untilack/untilack"
-
 	"mellium.im/xmpp"
 	"mellium.im/xmpp/stream"
 )
 
-// grace is how long a client has to take the stream error that ends its stream.
+// grace is how long the other side has to take the stream error that ends its stream.
 const grace = time.Second
 
 // longAgo as a deadline makes everything that blocks return.
 var longAgo = time.Unix(1, 0)
 
-// Close ends the session: it writes what is queued and the end of the stream,
-// closes the connection, and reports the end to the Keeper, so that what waits
-// for a receipt finds another way at once. If the client has closed its stream
-// already, nothing more is written than our end of it.
-//
-// It waits for the writes, but not longer than Options.WriteTimeout. It may be
-// called several times and from anywhere; after the first call it does nothing.
-// Its error is that of closing the connection, which can be ignored.
-func (s *Session) Close() (err error) {
-	s.closing.Do(func() {
-		clean := s.clean.Load()
+// close ends the session in order: it writes what is queued, unless the other side
+// has ended the stream, and the end of the stream.
+func (l *link) close() (err error) {
+	l.closing.Do(func() {
+		clean := l.clean.Load()
 		if clean {
-			s.kept.Close()
+			l.ended()
 		}
-		s.queue.close(clean)
-		timer := time.NewTimer(s.options.WriteTimeout)
+		l.queue.close(clean)
+		timer := time.NewTimer(l.options.WriteTimeout)
 		defer timer.Stop()
 		select {
-		case <-s.done:
+		case <-l.done:
 		case <-timer.C:
-			s.fail(ErrStalled)
+			l.fail(ErrStalled)
 		}
-		s.kept.Close()
-		err = s.Conn().Close()
+		l.ended()
+		err = l.session.Conn().Close()
 	})
 	return err
 }
 
-// ended ends the session for a reason of the Keeper's, which has found another
-// place for what was kept. It does not wait.
-func (s *Session) ended(reason untilack.Reason) {
-	switch reason {
-	case untilack.Replaced:
-		s.refuse(stream.Conflict)
-	case untilack.Dead:
-		s.refuse(stream.ConnectionTimeout)
-	default: // part of a stanza may be out
-		s.fail(fmt.Errorf("middleware: ended by the keeper: %v", reason))
-	}
-}
-
-// refuse ends the session with a stream error, if the client takes that in time.
-func (s *Session) refuse(condition stream.Error) {
+// refuse ends the session with a stream error, if the other side takes that in time.
+func (l *link) refuse(condition stream.Error) {
 	tag := "<stream:error>"
-	if s.options.WebSocket {
+	if l.options.WebSocket {
 		tag = "<stream:error xmlns:stream='" + stream.NS + "'>"
 	}
-	s.ending.Lock()
-	if s.cause == nil {
-		s.cause = fmt.Errorf("middleware: stream ended: %w", condition)
-		s.last = []string{tag + "<" + condition.Err + " xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"}
-		s.patience = time.AfterFunc(min(grace, s.options.WriteTimeout), s.abort)
+	l.ending.Lock()
+	if l.cause == nil {
+		l.cause = fmt.Errorf("middleware: stream ended: %w", condition)
+		l.last = []string{tag + "<" + condition.Err + " xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"}
+		l.patience = time.AfterFunc(min(grace, l.options.WriteTimeout), l.abort)
 	}
-	s.ending.Unlock()
-	s.queue.close(true)
+	l.ending.Unlock()
+	l.queue.close(true)
 }
 
 // fail ends the session at once: no byte may follow what was written last.
-func (s *Session) fail(cause error) {
-	s.ending.Lock()
-	if s.cause == nil {
-		s.cause = cause
+func (l *link) fail(cause error) {
+	l.ending.Lock()
+	if l.cause == nil {
+		l.cause = cause
 	}
-	s.last = nil
-	s.ending.Unlock()
-	s.queue.close(true)
-	s.abort()
-	s.kept.Close()
+	l.last = nil
+	l.ending.Unlock()
+	l.queue.close(true)
+	l.abort()
+	l.ended()
 }
 
 // abort closes the connection, so that whatever blocks on it returns. A
 // WebSocket would first wait for a write that blocks.
-func (s *Session) abort() {
-	_ = s.Conn().SetDeadline(longAgo)
-	_ = s.Conn().Close()
+func (l *link) abort() {
+	_ = l.session.Conn().SetDeadline(longAgo)
+	_ = l.session.Conn().Close()
 }
 
-// Err returns why the session ended, or nil if it has not, or has in order.
-func (s *Session) Err() error {
-	s.ending.Lock()
-	defer s.ending.Unlock()
-	return s.cause
+// err returns why the session ended, or nil if it has not, or has in order.
+func (l *link) err() error {
+	l.ending.Lock()
+	defer l.ending.Unlock()
+	return l.cause
 }
 
 // finish writes the end of the stream and closes the connection. It runs at the
 // end of the writer.
-func (s *Session) finish() {
-	if err := s.writeEnd(); err != nil && !errors.Is(err, xmpp.ErrOutputStreamClosed) {
-		s.fail(err)
+func (l *link) finish() {
+	if err := l.writeEnd(); err != nil && !errors.Is(err, xmpp.ErrOutputStreamClosed) {
+		l.fail(err)
 	}
-	s.watch.close()
-	_ = s.Conn().Close()
-	s.ending.Lock()
-	if s.patience != nil {
-		s.patience.Stop()
+	l.watch.close()
+	_ = l.session.Conn().Close()
+	l.ending.Lock()
+	if l.patience != nil {
+		l.patience.Stop()
 	}
-	s.ending.Unlock()
-	s.kept.Close()
-	s.queue.finish()
-	s.waiting.finish()
+	l.ending.Unlock()
+	l.ended()
+	l.queue.finish()
+	l.waiting.finish()
 }
 
 // writeEnd writes the last of a stream, unless it has failed.
-func (s *Session) writeEnd() error {
-	s.ending.Lock()
-	last, failed := s.last, s.cause != nil && s.last == nil
-	s.ending.Unlock()
+func (l *link) writeEnd() error {
+	l.ending.Lock()
+	last, failed := l.last, l.cause != nil && l.last == nil
+	l.ending.Unlock()
 	if failed {
 		return nil
 	}
 	for _, element := range last {
-		if err := s.writeRun([]byte(element)); err != nil {
+		if _, err := l.writeRun([]byte(element)); err != nil {
 			return err
 		}
 	}
-	if s.options.WebSocket {
-		return s.writeRun([]byte(closeFrame))
+	if l.options.WebSocket {
+		_, err := l.writeRun([]byte(closeFrame))
+		return err
 	}
-	s.watch.startWaiting()
-	defer s.watch.stop()
-	return s.Session.Close() // also keeps others from writing after it
+	l.watch.startWaiting()
+	defer l.watch.stop()
+	return l.session.Close() // also keeps others from writing after it
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/untilack/untilack"
+	"github.com/untilack/untilack/client"
 	"github.com/untilack/untilack/middleware"
 	"github.com/untilack/untilack/receipts"
 
@@ -86,6 +87,55 @@ func FuzzServe(f *testing.F) {
 			return nil
 		}))
 	})
+}
+
+// FuzzClientServe checks that whatever a server says, nothing panics, what is written is
+// whole, and only what asks for a receipt gets one, and once.
+func FuzzClientServe(f *testing.F) {
+	fuzzSeeds(f)
+	f.Add(asks("1")+asks("1")+acks("m1")+asks("2"), false)
+	f.Add(from("romeo@montague.lit", "type='error' id='m1'", received("m1")+"<error/>"+request+request), false)
+	f.Add("<iq type='set'><query xmlns='jabber:iq:roster'><item jid='a@b' subscription='from'/></query></iq>", false)
+	f.Fuzz(func(t *testing.T, in string, handles bool) {
+		conn := &sink{recording: recording{Reader: strings.NewReader(tcpHeader + in)}}
+		s, err := xmpp.NewSession(context.Background(), juliet.Domain(), juliet, conn, xmpp.Secure, negotiator(false))
+		if err != nil {
+			t.Skip(err)
+		}
+		c := newClient(t, s, &middleware.ClientOptions{Responder: responder(t, client.Always), WriteTimeout: time.Second})
+		sent, err := c.Send(t.Context(), read(toRomeo("m1")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var next xmpp.Handler
+		asked := 0
+		if handles {
+			next, asked = stanzaMux(), strings.Count(in, "request")
+		}
+		_ = c.Serve(next)
+		<-c.Done()
+		written := strings.Join(conn.writes, "")
+		wellFormed(t, written)
+		if acks := strings.Count(written, "<received "); acks > asked {
+			t.Fatalf("%d receipts for %d requests", acks, asked)
+		}
+		if sent.Result().State == client.Waiting {
+			t.Fatal("a message waits after the end")
+		}
+	})
+}
+
+// wellFormed checks a stream.
+func wellFormed(t *testing.T, stream string) {
+	t.Helper()
+	d := xml.NewDecoder(strings.NewReader(stream))
+	for {
+		if _, err := d.Token(); err == io.EOF {
+			return
+		} else if err != nil {
+			t.Fatalf("%q: %v", stream, err)
+		}
+	}
 }
 
 // replay wraps a session whose client says what is in, once.

@@ -21,23 +21,7 @@ import (
 // nil if the client has closed its stream in order. If the session was ended by
 // the Keeper, a stalled write or a bad stanza the error says so; after a Close of
 // ours it is that of reading from a closed connection.
-func (s *Session) Serve(h xmpp.Handler) error {
-	err := s.Session.Serve(s.Handler(h))
-	if err == nil && !s.options.WebSocket {
-		s.clean.Store(s.Err() == nil)
-	}
-	_ = s.Close()
-	if cause := s.Err(); cause != nil {
-		return cause
-	}
-	if s.clean.Load() {
-		return nil
-	}
-	if err == nil {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
+func (s *Session) Serve(h xmpp.Handler) error { return s.serve(s.Handler(h)) }
 
 // Handler returns a handler for the Serve of xmpp.Session. It shows messages, and
 // answers to IQs, to the Keeper before next gets them, and next's messages on
@@ -62,16 +46,7 @@ func (s *Session) Handler(next xmpp.Handler) xmpp.Handler {
 		next = xmpp.HandlerFunc(func(xmlstream.TokenReadEncoder, *xml.StartElement) error { return nil })
 	}
 	return xmpp.HandlerFunc(func(t xmlstream.TokenReadEncoder, start *xml.StartElement) error {
-		s.handling.Add(1)
-		w := &replier{s: s, TokenReader: t, out: t}
-		err := s.handle(next, w, start)
-		s.handled.Add(1)
-		s.handling.Add(-1)
-		if w.holds {
-			// With it the writer sees to it that the answer does not block for ever.
-			_ = s.queue.putBeyond(nil)
-		}
-		return err
+		return s.withReplier(t, s, func(w *replier) error { return s.handle(next, w, start) })
 	})
 }
 
@@ -97,7 +72,7 @@ func (s *Session) handle(next xmpp.Handler, w *replier, start *xml.StartElement)
 	}
 	in := newIncoming()
 	defer in.release()
-	switch err := s.collect(in, w.TokenReader, *start); {
+	switch err := in.collect(w.TokenReader, *start, s.options.MaxStanza); {
 	case errors.Is(err, ErrTooLarge):
 		return s.stop(stream.PolicyViolation)
 	case err != nil:

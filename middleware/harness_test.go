@@ -47,19 +47,8 @@ const (
 func negotiator(webSocket bool) xmpp.Negotiator {
 	return func(_ context.Context, in, out *stream.Info, s *xmpp.Session, _ any) (xmpp.SessionState, io.ReadWriter, any, error) {
 		in.XMLNS, out.XMLNS = stanza.NSClient, stanza.NSClient
-		r := s.TokenReader()
-		defer r.Close()
-		for open := true; open; {
-			token, err := r.Token()
-			if err != nil {
-				return 0, nil, nil, err
-			}
-			switch token.(type) {
-			case xml.StartElement:
-				open = webSocket // there the header is an element with an end
-			case xml.EndElement:
-				open = false
-			}
+		if err := readHeader(s, webSocket); err != nil {
+			return 0, nil, nil, err
 		}
 		header := tcpHeader
 		if webSocket {
@@ -68,6 +57,25 @@ func negotiator(webSocket bool) xmpp.Negotiator {
 		_, err := io.WriteString(s.Conn(), header)
 		return xmpp.Ready | xmpp.Authn, nil, nil, err
 	}
+}
+
+// readHeader reads the stream header of the other side.
+func readHeader(s *xmpp.Session, webSocket bool) error {
+	r := s.TokenReader()
+	defer r.Close()
+	for open := true; open; {
+		token, err := r.Token()
+		if err != nil {
+			return err
+		}
+		switch token.(type) {
+		case xml.StartElement:
+			open = webSocket // there the header is an element with an end
+		case xml.EndElement:
+			open = false
+		}
+	}
+	return nil
 }
 
 // A world is a keeper that runs, and what it has told.
@@ -123,14 +131,14 @@ func (w *world) await(t testing.TB, reason untilack.Reason) untilack.Event {
 	}
 }
 
-// A client is the far end of a session.
-type client struct {
+// A farEnd is the other side of a session.
+type farEnd struct {
 	net.Conn
 	got chan string // elements, in their own bytes
 }
 
 // next returns the next element that the client gets.
-func (c *client) next(t testing.TB) string {
+func (c *farEnd) next(t testing.TB) string {
 	t.Helper()
 	select {
 	case e, ok := <-c.got:
@@ -146,7 +154,7 @@ func (c *client) next(t testing.TB) string {
 
 // warm sends a message and waits until the client has it. Until then the keeper
 // may still be looking for older ones, which come first.
-func warm(t testing.TB, s *middleware.Session, c *client) {
+func warm(t testing.TB, s *middleware.Session, c *farEnd) {
 	t.Helper()
 	if err := s.WriteStanza(t.Context(), []byte(message("warm", "up"))); err != nil {
 		t.Fatal(err)
@@ -157,7 +165,7 @@ func warm(t testing.TB, s *middleware.Session, c *client) {
 
 // nextMessage returns the next message, answers the keeper's probes on the way
 // and passes over the rest.
-func (c *client) nextMessage(t testing.TB, s *middleware.Session) string {
+func (c *farEnd) nextMessage(t testing.TB, s *middleware.Session) string {
 	t.Helper()
 	for {
 		got, ok := "", false
@@ -183,7 +191,7 @@ func (c *client) nextMessage(t testing.TB, s *middleware.Session) string {
 }
 
 // rest returns all that the client gets until the end.
-func (c *client) rest(t testing.TB) []string {
+func (c *farEnd) rest(t testing.TB) []string {
 	t.Helper()
 	var all []string
 	limit := time.After(patience)
@@ -200,7 +208,7 @@ func (c *client) rest(t testing.TB) []string {
 	}
 }
 
-func (c *client) send(t testing.TB, text string) {
+func (c *farEnd) send(t testing.TB, text string) {
 	t.Helper()
 	if _, err := io.WriteString(c, text); err != nil {
 		t.Fatal(err)
@@ -209,7 +217,7 @@ func (c *client) send(t testing.TB, text string) {
 
 // read splits a stream into its elements. An error of the parser is passed on as
 // if it were one.
-func (c *client) read() {
+func (c *farEnd) read() {
 	defer close(c.got)
 	var seen bytes.Buffer
 	d := xml.NewDecoder(io.TeeReader(c.Conn, &seen))
@@ -242,9 +250,9 @@ func (c *client) read() {
 }
 
 // connect makes a session on one end of a connection and a client on the other.
-func connect(t testing.TB, server, far net.Conn) (*xmpp.Session, *client) {
+func connect(t testing.TB, server, far net.Conn) (*xmpp.Session, *farEnd) {
 	t.Helper()
-	c := &client{Conn: far, got: make(chan string, 1<<14)}
+	c := &farEnd{Conn: far, got: make(chan string, 1<<14)}
 	go func() { _, _ = io.WriteString(far, tcpHeader) }()
 	go c.read()
 	s, err := xmpp.ReceiveSession(context.Background(), server, xmpp.Secure, negotiator(false))
@@ -260,13 +268,13 @@ func connect(t testing.TB, server, far net.Conn) (*xmpp.Session, *client) {
 }
 
 // pipe wraps a session over a net.Pipe.
-func pipe(t testing.TB, w *world, address jid.JID, o *middleware.Options) (*middleware.Session, *client) {
+func pipe(t testing.TB, w *world, address jid.JID, o *middleware.Options) (*middleware.Session, *farEnd) {
 	t.Helper()
 	near, far := net.Pipe()
 	return wrap(t, w, near, far, address, o)
 }
 
-func wrap(t testing.TB, w *world, near, far net.Conn, address jid.JID, o *middleware.Options) (*middleware.Session, *client) {
+func wrap(t testing.TB, w *world, near, far net.Conn, address jid.JID, o *middleware.Options) (*middleware.Session, *farEnd) {
 	t.Helper()
 	inner, c := connect(t, near, far)
 	s, err := middleware.Wrap(w.Keeper, inner, address, o)
@@ -326,11 +334,11 @@ func (c *webSocket) Close() error {
 
 // frames wraps a session over something like a WebSocket. below may put something
 // between the session and the connection.
-func frames(t testing.TB, w *world, below func(net.Conn) net.Conn) (*middleware.Session, *client) {
+func frames(t testing.TB, w *world, below func(net.Conn) net.Conn) (*middleware.Session, *farEnd) {
 	t.Helper()
 	near, far := net.Pipe()
 	ws := &webSocket{Conn: near, frames: make(chan string, 1<<14)}
-	c := &client{Conn: far, got: ws.frames}
+	c := &farEnd{Conn: far, got: ws.frames}
 	go func() { _, _ = io.WriteString(far, wsHeader) }()
 	var conn net.Conn = ws
 	if below != nil {

@@ -53,7 +53,8 @@ func (in *incoming) reset(limit int) {
 }
 
 // add adds a token, and reports whether it was the last of an element. White space
-// between elements is passed over.
+// between elements is passed over. The token with which the element is too large is in
+// the list.
 func (in *incoming) add(t xml.Token) (whole bool, err error) {
 	switch t := t.(type) {
 	case xml.StartElement:
@@ -66,11 +67,11 @@ func (in *incoming) add(t xml.Token) (whole bool, err error) {
 		}
 		in.size += len(t)
 	}
+	in.list = append(in.list, in.keep(t))
 	if in.size += tokenSize; in.size > in.limit {
 		return false, ErrTooLarge
 	}
 	in.rare = in.rare || !in.plain.add(t)
-	in.list = append(in.list, in.keep(t))
 	return in.depth <= 0, nil
 }
 
@@ -78,13 +79,13 @@ func (in *incoming) add(t xml.Token) (whole bool, err error) {
 func (in *incoming) start(t *xml.StartElement, token xml.Token) error {
 	in.depth++
 	in.size += sizeOf(t) + tokenSize
+	if in.depth > 1 {
+		in.list = append(in.list, token)
+	}
 	if in.size > in.limit || in.depth > maxDepth {
 		return ErrTooLarge
 	}
 	in.rare = in.rare || !in.plain.start(t)
-	if in.depth > 1 {
-		in.list = append(in.list, token)
-	}
 	return nil
 }
 
@@ -111,9 +112,9 @@ func (in *incoming) encode(start xml.StartElement) ([]byte, error) {
 	return receipts.Encode(&resumed{token: start, r: &tokens{list: in.list}})
 }
 
-// collect reads the rest of an element whose tag is given.
-func (s *Session) collect(in *incoming, r xml.TokenReader, start xml.StartElement) error {
-	in.reset(s.options.MaxStanza)
+// collect reads the rest of an element whose tag is given, of limited size.
+func (in *incoming) collect(r xml.TokenReader, start xml.StartElement, limit int) error {
+	in.reset(limit)
 	whole, err := false, in.start(&start, nil)
 	for err == nil && !whole {
 		var token xml.Token

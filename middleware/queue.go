@@ -5,14 +5,19 @@
 package middleware
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/untilack/untilack"
+	"github.com/untilack/untilack/client"
 )
 
-// A queue holds what waits to be written to one client. Who puts something in
-// never waits for the client.
+// A queue holds what waits to be written to the other side. Who puts something in
+// never waits for that.
 type queue struct {
 	webSocket            bool
 	maxStanzas, maxBytes int
@@ -26,6 +31,7 @@ type queue struct {
 	puts     uint64 // stanzas put so far
 	written  uint64 // of these, how many were written
 	refused  bool   // somebody was told ErrBusy, and not yet that there is room
+	held     bool   // nothing can be written until a handler returns
 	shut     bool   // takes nothing more
 	drop     bool   // what waits is not to be written
 	over     bool   // nothing more will be written
@@ -35,6 +41,13 @@ type queue struct {
 type batch struct {
 	bytes []byte
 	ends  []int // where each stanza ends
+	sent  []tracked
+}
+
+// A tracked is a stanza of a batch that somebody wants to know the fate of.
+type tracked struct {
+	index int
+	sent  *client.Sent
 }
 
 // batches keeps buffers in use: a client that is idle has none.
@@ -47,8 +60,28 @@ func (b *batch) release() {
 	if cap(b.bytes) > maxPooled {
 		return
 	}
-	b.bytes, b.ends = b.bytes[:0], b.ends[:0]
+	clear(b.sent)
+	b.bytes, b.ends, b.sent = b.bytes[:0], b.ends[:0], b.sent[:0]
 	batches.Put(b)
+}
+
+// begun returns how many stanzas were begun when so many bytes were written.
+func (b *batch) begun(bytes int) int {
+	if bytes == 0 {
+		return 0
+	}
+	i, _ := slices.BinarySearch(b.ends, bytes)
+	return i + 1
+}
+
+// cancel cancels the messages that were not begun to be written: those from an index
+// on.
+func (b *batch) cancel(from int) {
+	for _, t := range b.sent {
+		if t.index >= from {
+			t.sent.Cancel(time.Now())
+		}
+	}
 }
 
 func newQueue(o *Options) *queue {
@@ -58,25 +91,46 @@ func newQueue(o *Options) *queue {
 }
 
 // put copies a stanza into the queue.
-func (q *queue) put(stanza []byte) error {
+func (q *queue) put(stanza []byte) error { return q.putTracked(stanza, nil) }
+
+// putTracked is put for a stanza whose sender, if it is not nil, is told if it is not
+// written.
+func (q *queue) putTracked(stanza []byte, sent *client.Sent) error {
 	q.mu.Lock()
 	if !q.shut && q.isFull(len(stanza)) {
 		q.refused = true
 		q.mu.Unlock()
 		return fmt.Errorf("middleware: %w", untilack.ErrBusy)
 	}
-	return q.addAndUnlock(stanza)
+	return q.addAndUnlock(stanza, sent)
+}
+
+// putWithin is putTracked, but waits for room until ctx ends. It does not wait for a
+// handler: that may be the one who calls.
+func (q *queue) putWithin(ctx context.Context, stanza []byte, sent *client.Sent) error {
+	for {
+		err := q.putTracked(stanza, sent)
+		switch {
+		case !errors.Is(err, untilack.ErrBusy):
+			return err
+		case !q.awaitRoom(ctx, len(stanza)):
+			if ctx.Err() != nil {
+				err = fmt.Errorf("%w: %w", err, ctx.Err())
+			}
+			return err
+		}
+	}
 }
 
 // putBeyond is put without the limits.
 func (q *queue) putBeyond(stanza []byte) error {
 	q.mu.Lock()
-	return q.addAndUnlock(stanza)
+	return q.addAndUnlock(stanza, nil)
 }
 
 // addAndUnlock wakes the writer when it can go on at once.
-func (q *queue) addAndUnlock(stanza []byte) error {
-	err := q.add(stanza)
+func (q *queue) addAndUnlock(stanza []byte, sent *client.Sent) error {
+	err := q.add(stanza, sent)
 	q.mu.Unlock()
 	if err == nil {
 		q.work.Signal()
@@ -85,12 +139,15 @@ func (q *queue) addAndUnlock(stanza []byte) error {
 }
 
 // add adds a stanza. Without a single byte it only marks a place in the order.
-func (q *queue) add(stanza []byte) error {
+func (q *queue) add(stanza []byte, sent *client.Sent) error {
 	if q.shut {
 		return ErrClosed
 	}
 	if q.next == nil {
 		q.next = batches.Get().(*batch)
+	}
+	if sent != nil {
+		q.next.sent = append(q.next.sent, tracked{len(q.next.ends), sent})
 	}
 	before := len(q.next.bytes)
 	if q.webSocket && len(stanza) > 0 {
@@ -165,9 +222,21 @@ func (q *queue) close(drop bool) {
 // finish tells those who wait that nothing more will be written.
 func (q *queue) finish() {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	left := q.next
 	q.shut, q.drop, q.over = true, true, true
 	q.next = nil
+	q.progress.Broadcast()
+	q.mu.Unlock()
+	if left != nil {
+		left.cancel(0)
+	}
+}
+
+// hold says whether nothing can be written until a handler returns.
+func (q *queue) hold(held bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.held = held
 	q.progress.Broadcast()
 }
 
@@ -180,11 +249,22 @@ func (q *queue) awaitWritten() {
 	}
 }
 
-// awaitRoom waits until the queue takes another n bytes, or nothing more at all.
-func (q *queue) awaitRoom(n int) {
+// awaitRoom waits until the queue takes another n bytes, or nothing more at all. It
+// reports false if there is no use in that, or no longer.
+func (q *queue) awaitRoom(ctx context.Context, n int) bool {
+	stop := context.AfterFunc(ctx, func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.progress.Broadcast()
+	})
+	defer stop()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.isFull(n) && !q.shut {
+		if q.held || ctx.Err() != nil {
+			return false
+		}
 		q.progress.Wait()
 	}
+	return true
 }

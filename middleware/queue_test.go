@@ -22,10 +22,10 @@ import (
 
 // stall wraps the session of a client that reads nothing until readAfterHeader is
 // called.
-func stall(t *testing.T, w *world, o middleware.Options) (*middleware.Session, *client) {
+func stall(t *testing.T, w *world, o middleware.Options) (*middleware.Session, *farEnd) {
 	t.Helper()
 	near, far := net.Pipe()
-	c := &client{Conn: far, got: make(chan string, 1<<10)}
+	c := &farEnd{Conn: far, got: make(chan string, 1<<10)}
 	go func() { _, _ = io.WriteString(far, tcpHeader); _, _ = io.ReadFull(far, make([]byte, len(tcpHeader))) }()
 	inner, err := xmpp.ReceiveSession(t.Context(), near, xmpp.Secure, negotiator(false))
 	if err != nil {

@@ -15,9 +15,15 @@ import (
 	"mellium.im/xmpp/stanza"
 )
 
+// A sender is the way of what a handler writes.
+type sender interface {
+	send(ctx context.Context, e element) error
+}
+
 // A replier is what a handler reads from and writes to.
 type replier struct {
-	s *Session
+	l   *link
+	way sender
 	xml.TokenReader
 	out       xmlstream.TokenReadEncoder // the embedded session's
 	id        string                     // of the IQ that wants an answer
@@ -93,7 +99,8 @@ func (w *replier) answers(t xml.Token) bool {
 // answer itself otherwise. It comes after what was queued before.
 func (w *replier) answer(list []xml.Token) error {
 	if !w.holds {
-		w.s.queue.awaitWritten()
+		w.l.queue.awaitWritten()
+		w.l.queue.hold(true)
 	}
 	w.holds = true
 	for _, t := range list {
@@ -124,10 +131,10 @@ func withoutDeclarations(attrs []xml.Attr) []xml.Attr {
 // is handled, and nobody else.
 func (w *replier) send(e element) error {
 	for {
-		err := w.s.send(context.Background(), e)
+		err := w.way.send(context.Background(), e)
 		if w.holds || !errors.Is(err, untilack.ErrBusy) {
 			return err
 		}
-		w.s.queue.awaitRoom(len(e.bytes))
+		w.l.queue.awaitRoom(context.Background(), len(e.bytes))
 	}
 }

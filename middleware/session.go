@@ -8,14 +8,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/untilack/untilack"
 
 	"mellium.im/xmpp"
 	"mellium.im/xmpp/jid"
+	"mellium.im/xmpp/stream"
 )
 
 // A Session is a client's session whose messages a Keeper keeps until they are
@@ -29,28 +28,14 @@ import (
 // one at a time may read, by Serve or by ReadStanza.
 type Session struct {
 	*xmpp.Session
+	link
 
-	options Options
-	address jid.JID
-	from    string // address as text
-	kept    *untilack.Session
-	queue   *queue
-	waiting waiting
-
-	handling atomic.Int32  // calls of Handler's handler under way
-	handled  atomic.Uint64 // calls that have returned
-	clean    atomic.Bool   // the client closed its stream in order
+	address  jid.JID
+	from     string // address as text
+	kept     *untilack.Session
+	attached chan struct{} // closed when kept is set
 
 	goodAddress atomic.Pointer[string] // the last one that a stanza was to: clients write to the same again and again
-
-	ending   sync.Mutex
-	last     []string    // what to write at the end, after the queue
-	cause    error       // why it ended, if not in order
-	patience *time.Timer // for how long last may take
-	closing  sync.Once
-	attached chan struct{} // closed when kept is set
-	done     chan struct{} // closed when the writer has returned
-	watch    *watch
 }
 
 // Wrap attaches the session of a client to the keeper and returns it wrapped.
@@ -66,28 +51,22 @@ func Wrap(k *untilack.Keeper, s *xmpp.Session, address jid.JID, o *Options) (*Se
 	if k == nil || s == nil {
 		return nil, fmt.Errorf("%w: it or the keeper is nil", ErrSession)
 	}
-	const needed = xmpp.Ready | xmpp.Received
-	if state := s.State(); state&needed != needed || state&xmpp.OutputStreamClosed != 0 {
+	if !isOpen(s) || s.State()&xmpp.Received == 0 {
 		return nil, fmt.Errorf("%w: it is not ready, was not received, or has ended", ErrSession)
 	}
-	options := o.orDefaults()
-	w := &Session{
-		Session:  s,
-		options:  options,
-		address:  address,
-		from:     address.String(),
-		queue:    newQueue(&options),
-		attached: make(chan struct{}),
-		done:     make(chan struct{}),
-	}
-	w.watch = newWatch(w)
-	kept, err := k.Attach(w.from, door{w}, options.Stream)
+	w := &Session{Session: s, address: address, from: address.String(), attached: make(chan struct{})}
+	w.init(s, o.orDefaults())
+	kept, err := k.Attach(w.from, door{w}, w.options.Stream)
 	if err != nil {
 		return nil, fmt.Errorf("middleware: %w", err)
 	}
 	w.kept = kept
+	w.ready, w.ended = kept.Ready, kept.Close
 	close(w.attached)
-	go w.write()
+	go func() {
+		defer close(w.done)
+		w.write()
+	}()
 	return w, nil
 }
 
@@ -103,6 +82,19 @@ func (s *Session) Keeper() *untilack.Session { return s.kept }
 
 // Done returns a channel that is closed when nothing more is written.
 func (s *Session) Done() <-chan struct{} { return s.done }
+
+// Close ends the session: it writes what is queued and the end of the stream,
+// closes the connection, and reports the end to the Keeper, so that what waits
+// for a receipt finds another way at once. If the client has closed its stream
+// already, nothing more is written than our end of it.
+//
+// It waits for the writes, but not longer than Options.WriteTimeout. It may be
+// called several times and from anywhere; after the first call it does nothing.
+// Its error is that of closing the connection, which can be ignored.
+func (s *Session) Close() error { return s.close() }
+
+// Err returns why the session ended, or nil if it has not, or has in order.
+func (s *Session) Err() error { return s.err() }
 
 // A door is the way of the Keeper's own stanzas to the client.
 type door struct{ s *Session }
@@ -124,6 +116,19 @@ func (d door) End(ctx context.Context, reason untilack.Reason) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	d.s.ended(reason)
+	d.s.stopped(reason)
 	return nil
+}
+
+// stopped ends the session for a reason of the Keeper's, which has found another
+// place for what was kept. It does not wait.
+func (s *Session) stopped(reason untilack.Reason) {
+	switch reason {
+	case untilack.Replaced:
+		s.refuse(stream.Conflict)
+	case untilack.Dead:
+		s.refuse(stream.ConnectionTimeout)
+	default: // part of a stanza may be out
+		s.fail(fmt.Errorf("middleware: ended by the keeper: %v", reason))
+	}
 }

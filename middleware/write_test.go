@@ -151,18 +151,18 @@ func TestWriters(t *testing.T) {
 
 // TestTransports sends a message over each.
 func TestTransports(t *testing.T) {
-	for name, make := range map[string]func(testing.TB, *world) (*middleware.Session, *client){
-		"pipe": func(t testing.TB, w *world) (*middleware.Session, *client) { return pipe(t, w, juliet, nil) },
-		"TCP": func(t testing.TB, w *world) (*middleware.Session, *client) {
+	for name, make := range map[string]func(testing.TB, *world) (*middleware.Session, *farEnd){
+		"pipe": func(t testing.TB, w *world) (*middleware.Session, *farEnd) { return pipe(t, w, juliet, nil) },
+		"TCP": func(t testing.TB, w *world) (*middleware.Session, *farEnd) {
 			near, far := loopback(t)
 			return wrap(t, w, near, far, juliet, nil)
 		},
-		"TCP with deadlines": func(t testing.TB, w *world) (*middleware.Session, *client) {
+		"TCP with deadlines": func(t testing.TB, w *world) (*middleware.Session, *farEnd) {
 			near, far := loopback(t)
 			return wrap(t, w, middleware.Deadlines(near, time.Second), far, juliet, nil)
 		},
-		"WebSocket": func(t testing.TB, w *world) (*middleware.Session, *client) { return frames(t, w, nil) },
-		"WebSocket with frames": func(t testing.TB, w *world) (*middleware.Session, *client) {
+		"WebSocket": func(t testing.TB, w *world) (*middleware.Session, *farEnd) { return frames(t, w, nil) },
+		"WebSocket with frames": func(t testing.TB, w *world) (*middleware.Session, *farEnd) {
 			return frames(t, w, middleware.Frames)
 		},
 	} {
@@ -332,7 +332,7 @@ func TestConcurrentWriters(t *testing.T) {
 func TestStalledRecipient(t *testing.T) {
 	w := newWorld(t, untilack.Config{})
 	near, far := net.Pipe() // has no buffer at all
-	stalled := &client{Conn: far, got: make(chan string, 1)}
+	stalled := &farEnd{Conn: far, got: make(chan string, 1)}
 	go func() { _, _ = io.WriteString(far, tcpHeader); _, _ = io.ReadFull(far, make([]byte, len(tcpHeader))) }()
 	inner, err := xmpp.ReceiveSession(t.Context(), near, xmpp.Secure, negotiator(false))
 	if err != nil {
@@ -384,7 +384,7 @@ func TestStalledRecipient(t *testing.T) {
 	}
 }
 
-func (c *client) readAfterHeader() {
+func (c *farEnd) readAfterHeader() {
 	c.Conn = &prefixed{c.Conn, strings.NewReader(tcpHeader)}
 	c.read()
 }

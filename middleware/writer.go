@@ -5,10 +5,12 @@
 package middleware
 
 import (
+	"errors"
 	"sync"
 	"time"
 
 	"mellium.im/xmlstream"
+	"mellium.im/xmpp"
 )
 
 // pieceSize is how much goes into one write on a stream, unless it is a
@@ -17,41 +19,45 @@ import (
 const pieceSize = 16 << 10
 
 // write writes what is queued until the session ends. It is the one goroutine
-// of a Session.
-func (s *Session) write() {
-	defer close(s.done)
+// of a session.
+func (l *link) write() {
 	for {
-		b, ok := s.queue.take()
+		b, ok := l.queue.take()
 		if !ok {
 			break
 		}
-		err := s.writeBatch(b)
+		err := l.writeBatch(b)
+		if errors.Is(err, xmpp.ErrOutputStreamClosed) {
+			break // the embedded session has written the end
+		}
 		if err != nil {
-			s.fail(err)
+			l.fail(err)
 			break
 		}
 		b.release()
 	}
-	s.finish()
+	l.finish()
 }
 
 // writeBatch writes stanzas, as many at once as the transport allows.
-func (s *Session) writeBatch(b *batch) error {
+func (l *link) writeBatch(b *batch) error {
 	start := 0
 	for i := 0; i < len(b.ends); {
-		if s.queue.isDropped() {
+		if l.queue.isDropped() {
+			b.cancel(i)
 			return nil
 		}
 		end := i + 1
-		for !s.options.WebSocket && end < len(b.ends) && b.ends[end]-start <= pieceSize {
+		for !l.options.WebSocket && end < len(b.ends) && b.ends[end]-start <= pieceSize {
 			end++
 		}
 		run := b.bytes[start:b.ends[end-1]]
-		if err := s.writeRun(run); err != nil {
+		if n, err := l.writeRun(run); err != nil {
+			b.cancel(b.begun(start + n))
 			return err
 		}
-		if s.queue.wrote(end-i, len(run)) {
-			s.kept.Ready()
+		if l.queue.wrote(end-i, len(run)) {
+			l.ready()
 		}
 		start, i = b.ends[end-1], end
 	}
@@ -59,33 +65,35 @@ func (s *Session) writeBatch(b *batch) error {
 }
 
 // writeRun writes whole stanzas, between two writes of others through the
-// embedded session. The bytes go past its encoder, which would cut them.
-func (s *Session) writeRun(run []byte) error {
-	w := s.lock()
-	defer s.watch.stop()
+// embedded session. The bytes go past its encoder, which would cut them. It returns how
+// many were taken.
+func (l *link) writeRun(run []byte) (written int, err error) {
+	w := l.lock()
+	defer l.watch.stop()
 	defer w.Close()
-	s.watch.start(pieceSize)
+	l.watch.start(pieceSize)
 	if err := w.Flush(); err != nil {
-		return err
+		return 0, err
 	}
-	for len(run) > 0 {
-		piece := run
-		if !s.options.WebSocket && len(piece) > pieceSize {
+	for written < len(run) {
+		piece := run[written:]
+		if !l.options.WebSocket && len(piece) > pieceSize {
 			piece = piece[:pieceSize]
 		}
-		s.watch.start(len(piece))
-		if _, err := s.Conn().Write(piece); err != nil {
-			return err
+		l.watch.start(len(piece))
+		n, err := l.session.Conn().Write(piece)
+		written += n
+		if err != nil {
+			return written, err
 		}
-		run = run[len(piece):]
 	}
-	return nil
+	return written, nil
 }
 
 // lock takes the lock under which the embedded session writes.
-func (s *Session) lock() xmlstream.TokenWriteFlushCloser {
-	s.watch.startWaiting()
-	return s.Session.TokenWriter()
+func (l *link) lock() xmlstream.TokenWriteFlushCloser {
+	l.watch.startWaiting()
+	return l.session.TokenWriter()
 }
 
 // A watch ends the session if a write takes too long. The deadlines of the
@@ -96,7 +104,7 @@ func (s *Session) lock() xmlstream.TokenWriteFlushCloser {
 // goes off now and then while there is something to write, and looks whether a
 // limit has passed.
 type watch struct {
-	s     *Session
+	l     *link
 	epoch time.Time
 
 	mu      sync.Mutex
@@ -108,8 +116,8 @@ type watch struct {
 	handled uint64        // calls of handlers when the wait began
 }
 
-func newWatch(s *Session) *watch {
-	w := &watch{s: s, epoch: time.Now()}
+func newWatch(l *link) *watch {
+	w := &watch{l: l, epoch: time.Now()}
 	w.timer = time.AfterFunc(time.Hour, w.expire)
 	w.timer.Stop()
 	return w
@@ -120,15 +128,15 @@ func (w *watch) start(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.waiting = false
-	w.begin(w.s.options.timeFor(n))
+	w.begin(w.l.options.timeFor(n))
 }
 
 // startWaiting begins the time for a wait for the lock.
 func (w *watch) startWaiting() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.waiting, w.handled = true, w.s.handled.Load()
-	w.begin(w.s.options.WriteTimeout)
+	w.waiting, w.handled = true, w.l.handled.Load()
+	w.begin(w.l.options.WriteTimeout)
 }
 
 // begin begins a time.
@@ -157,26 +165,26 @@ func (w *watch) close() {
 // expire ends the session if the time is over.
 func (w *watch) expire() {
 	if w.isOver() {
-		w.s.fail(ErrStalled)
+		w.l.fail(ErrStalled)
 	}
 }
 
-// isOver reports whether the time is over, and goes on otherwise. While a handler of
-// Session.Handler runs it may hold the lock, having written part of an answer, for
-// as long as it likes.
+// isOver reports whether the time is over, and goes on otherwise. While a
+// handler runs it may hold the lock, having written part of an answer, for as long
+// as it likes.
 func (w *watch) isOver() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	left := w.until - time.Since(w.epoch)
 	w.set = false
-	switch handled := w.s.handled.Load(); {
+	switch handled := w.l.handled.Load(); {
 	case w.until == 0:
 		return false
 	case left > 0:
 		w.begin(left)
-	case w.waiting && (w.s.handling.Load() > 0 || w.handled != handled):
+	case w.waiting && (w.l.handling.Load() > 0 || w.handled != handled):
 		w.handled = handled
-		w.begin(w.s.options.WriteTimeout)
+		w.begin(w.l.options.WriteTimeout)
 	default:
 		return true
 	}
