@@ -264,12 +264,11 @@ func (k *Keeper) finishStore(a *account, now time.Time, e *Effect, r Result) {
 		p := e.Rows[i].Packet
 		k.stored(a, now, nil, p, err)
 		failed = failed || err != nil
-		if refusal := k.refusal(a, p, err); refusal != nil && e.Reason == Admitted && ref == e.ref {
-			k.refuse(a, now, nil, ref, p, refusal)
-			e.tell(refusal)
-			continue
+		if e.answer != nil && ref == e.ref {
+			e.tell(k.heldAnswered(a, now, nil, ref, p, err))
+		} else {
+			k.noteRow(a, now, ref, p, err)
 		}
-		k.noteRow(a, now, ref, p, err)
 	}
 	if !failed {
 		a.failures = 0
@@ -278,8 +277,9 @@ func (k *Keeper) finishStore(a *account, now time.Time, e *Effect, r Result) {
 	switch {
 	case !waits:
 	case e.Reason == Admitted:
-		k.cache.Mark(e.ref, 0, cache.Held)
-		a.push(item{ref: e.ref, received: p.Received})
+		if !p.Marks.Has(cache.Held) {
+			a.push(item{ref: e.ref, received: p.Received})
+		}
 	case e.Reason != Kept && !failed && !p.Marks.Has(cache.Stored): // there were many before it
 		k.enqueue(a, &Effect{Kind: StoreRows, Reason: e.Reason, ref: e.ref})
 	case e.Reason != Kept && failed:
@@ -294,11 +294,10 @@ func (k *Keeper) finishStore(a *account, now time.Time, e *Effect, r Result) {
 	}
 }
 
-// tell tells who waits for it that a packet is refused.
+// tell tells who waits for it whether a packet is refused, and why.
 func (e *Effect) tell(refusal error) {
-	if e.answer != nil {
-		e.answer <- refusal
-	}
+	e.answer <- refusal
+	e.answer = nil
 }
 
 // errorAt returns what a store said of its i-th row. A store that says less than it

@@ -334,34 +334,55 @@ func TestOfflineIsRefusedToo(t *testing.T) {
 	}
 }
 
-// A message goes to no session before its row stands, also if it is on its way to two.
+// A message goes to no session before its row stands, also if it is on its way to two. One row
+// is enough for both; who is refused although the other one is not gets no copy.
 func TestTwoSessionsWaitForOneRow(t *testing.T) {
-	for _, fault := range []error{nil, errBroken} {
-		troubled(t, untilack.Config{FailClosed: true}, func(w *world, store *actionstest.FaultyStore) {
-			first, second := w.online(throne, silent), w.online("tablet", silent)
-			w.pass(time.Second)
-			release := make(chan struct{})
-			store.Set(actionstest.Fault{Op: actionstest.Put, Wait: release, Err: fault})
-			answer := make(chan error)
-			go func() { answer <- first.session.Deliver(w.t.Context(), []byte(chat("m1"))) }()
-			synctest.Wait()
-			if err := second.session.Deliver(w.t.Context(), []byte(chat("m1"))); err != nil {
-				t.Errorf("the second session: %v", err)
-			}
-			if got := len(first.messages()) + len(second.messages()); got != 0 {
-				t.Errorf("%d copies were written before there was a row", got)
-			}
-			close(release)
-			err := <-answer
-			w.pass(time.Second)
-			copies := [2]int{len(first.messages()), len(second.messages())}
-			switch {
-			case fault == nil && (err != nil || copies != [2]int{1, 1}):
-				t.Errorf("%v, and they have %v copies, want one each", err, copies)
-			case fault != nil && (!errors.Is(err, untilack.ErrRefused) || copies != [2]int{}):
-				t.Errorf("%v, and they have %v copies, want none", err, copies)
-			}
-			store.Set()
+	broken, fine := actionstest.Fault{Op: actionstest.Put, Err: errBroken}, actionstest.Fault{Op: actionstest.Put}
+	for name, test := range map[string]struct {
+		first, second actionstest.Fault
+		refused       [2]bool
+		failOpen      bool
+	}{
+		"both are stored":     {first: fine, second: fine},
+		"neither is":          {first: broken, second: broken, refused: [2]bool{true, true}},
+		"the first is not":    {first: broken, second: fine, refused: [2]bool{true, false}},
+		"the second is not":   {first: fine, second: broken},
+		"neither is, and yet": {first: broken, second: broken, failOpen: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			troubled(t, untilack.Config{FailClosed: !test.failOpen}, func(w *world, store *actionstest.FaultyStore) {
+				clients := [2]*client{w.online(throne, silent), w.online("tablet", silent)}
+				w.pass(time.Second)
+				release := [2]chan struct{}{make(chan struct{}), make(chan struct{})}
+				calls := store.Calls(actionstest.Put)
+				for i, fault := range []*actionstest.Fault{&test.first, &test.second} {
+					fault.Nth, fault.Wait = calls+1+i, release[i]
+				}
+				store.Set(test.first, test.second)
+				var answers [2]chan error
+				for i, c := range clients {
+					answers[i] = make(chan error, 1)
+					go func() { answers[i] <- c.session.Deliver(w.t.Context(), []byte(chat("m1"))) }()
+					synctest.Wait()
+				}
+				if got := len(clients[0].messages()) + len(clients[1].messages()); got != 0 {
+					t.Errorf("%d copies were written before there was a row", got)
+				}
+				for i := range clients {
+					close(release[i])
+					synctest.Wait()
+				}
+				for i, c := range clients {
+					err := <-answers[i]
+					if refused := errors.Is(err, untilack.ErrRefused); refused != test.refused[i] || !refused && err != nil {
+						t.Errorf("session %d: %v, want refused: %v", i, err, test.refused[i])
+					}
+					if got := len(c.messages()) == 0; got != test.refused[i] {
+						t.Errorf("session %d has %d copies", i, len(c.messages()))
+					}
+				}
+				store.Set()
+			})
 		})
 	}
 }
@@ -408,6 +429,45 @@ func TestOrderWhenActionsFindTheStoreBack(t *testing.T) {
 			w.pass(time.Minute)
 			second.got("m1", "m2", "m3", "m4", "m5", "m6")
 			w.nothingIsLeft()
+		})
+	}
+}
+
+// A message that is sent again while the store has not answered is not taken for one that is
+// kept, whichever way it comes.
+func TestSentAgainWhileTheStoreDecides(t *testing.T) {
+	for _, ways := range [][2]bool{{false, false}, {false, true}, {true, false}, {true, true}} {
+		troubled(t, untilack.Config{FailClosed: true}, func(w *world, store *actionstest.FaultyStore) {
+			c := w.online(throne, silent)
+			w.pass(time.Second)
+			release := make(chan struct{})
+			store.Set(actionstest.Fault{Op: actionstest.Put, Wait: release, Err: errBroken})
+			answers := make(chan error, len(ways))
+			for _, offline := range ways {
+				go func() {
+					if offline {
+						answers <- w.keeper.Offline(w.t.Context(), []byte(chat("m1")))
+					} else {
+						answers <- c.session.Deliver(w.t.Context(), []byte(chat("m1")))
+					}
+				}()
+				synctest.Wait()
+			}
+			if len(answers) > 0 {
+				t.Errorf("by Offline %v: somebody has an answer before the store has one", ways)
+			}
+			close(release)
+			for range ways {
+				if err := <-answers; !errors.Is(err, untilack.ErrRefused) {
+					t.Errorf("by Offline %v: %v, want a refusal", ways, err)
+				}
+			}
+			store.Set()
+			w.pass(time.Minute)
+			if got := c.messages(); len(got) != 0 {
+				t.Errorf("by Offline %v: the client has %q", ways, got)
+			}
+			w.stores()
 		})
 	}
 }

@@ -67,8 +67,8 @@ type Config struct {
 	// PollEvery is for nodes that share the Store: how often it is asked for mail that
 	// other nodes have put into it, in one question for all recipients who have a stream
 	// here; some 250 ms are usual, and see Keeper.Wake. With it, a packet's row is looked
-	// for before an action is run about it: one that has gone was settled on another
-	// node. It needs a Store of the caller's, and PersistAfter 0.
+	// for before an action is run about it, and before it goes to another stream: one that
+	// has gone was settled on another node. It needs a Store of the caller's, and PersistAfter 0.
 	// Default: 0, no other node uses the Store.
 	PollEvery time.Duration
 

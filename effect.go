@@ -61,7 +61,7 @@ type Effect struct {
 	bound  bool          // whether a WriteStanza is for this stream and no other
 	off    bool          // whether it was recalled
 	sender string        // of an act: see concerns
-	answer chan<- error  // told whether a packet is refused, and closed; nil: nobody asks
+	answer chan<- error  // told whether a packet is refused; nil: nobody asks, or all is said
 }
 
 // String describes the effect. The same effect has the same description.
@@ -292,8 +292,9 @@ func (k *Keeper) over(a *account, e *Effect) {
 	if a.acting == e {
 		a.acting = nil
 	}
-	if e.answer != nil {
-		close(e.answer)
+	if e.answer != nil { // it was not carried out: the row stands, or the packet has ended
+		a.waitsNoMore(e.ref)
+		e.tell(nil)
 	}
 }
 

@@ -139,6 +139,7 @@ type note struct {
 	asked    int  // how often an action asked for more time
 	failures int  // of actions, one after the other
 	unsure   bool // whether a row of it may stand in the store, which has not said so
+	puts     int  // how many who wait for its row have no answer yet
 	check    bool // whether its row may have gone, for it was settled at another node
 }
 

@@ -89,7 +89,7 @@ func (k *Keeper) giveUp(now time.Time, d destination, err error) error {
 		return nil
 	}
 	refusal := k.refusal(a, p, err)
-	if refusal != nil {
+	if refusal != nil && a.notes[d.ref.Seq].puts == 1 { // nobody else waits for its row
 		k.refuse(a, now, nil, d.ref, p, refusal)
 	}
 	return refusal
@@ -157,8 +157,16 @@ func (k *Keeper) admitAway(a *account, now time.Time, p cache.Packet) (destinati
 		p.Marks |= cache.Held
 	}
 	ref, err := k.put(now, p, k.queuedWait())
+	if errors.Is(err, cache.ErrDuplicate) { // it waits already
+		waiting, _ := k.cache.Get(ref)
+		if !waiting.Marks.Has(cache.Held) {
+			return d, nil
+		}
+		err = nil
+	} else if err == nil {
+		k.notePacket(a, now, Admitted, nil, p.Key)
+	}
 	switch {
-	case errors.Is(err, cache.ErrDuplicate):
 	case err != nil && a.failures == 0 && k.saveOlder(a):
 		return destination{idle: a.whenIdle(p.Key.Sender())}, ErrLater
 	case err != nil:
@@ -166,11 +174,10 @@ func (k *Keeper) admitAway(a *account, now time.Time, p cache.Packet) (destinati
 	case first:
 		answer := make(chan error, 1)
 		d.ref, d.answer = ref, answer
-		k.notePacket(a, now, Admitted, nil, p.Key)
+		a.noteOf(ref).puts++
 		k.enqueue(a, &Effect{Kind: StoreRows, Reason: Admitted, ref: ref, answer: answer})
 	default:
 		a.loose = true
-		k.notePacket(a, now, Admitted, nil, p.Key)
 		a.push(item{ref: ref, received: p.Received})
 		k.place(a, now)
 	}

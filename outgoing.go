@@ -101,13 +101,16 @@ func (k *Keeper) Outgoing(now time.Time, s *Stream, stanza []byte) Admission {
 	case err == nil:
 		a.loose = a.loose || !persist
 		k.notePacket(a, now, Admitted, s, p.Key)
-	case errors.Is(err, cache.ErrDuplicate):
+	case errors.Is(err, cache.ErrDuplicate): // it waits already, and may have gone out
+		p, _ = k.cache.Get(ref)
+		persist = p.Marks.Has(cache.Held)
 	default:
 		return k.overflow(a, now, s, owned(p), d.admit)
 	}
 	admission := Admission{Kept: true, Why: d.admit.Why, ref: ref}
-	if err == nil && persist {
+	if persist {
 		s.rowsFirst++
+		a.noteOf(ref).puts++
 		admission.Verdict, admission.older = Persist, older.refs
 		admission.Rows = append(older.rows, row(owned(p)))
 		return admission
@@ -116,11 +119,6 @@ func (k *Keeper) Outgoing(now time.Time, s *Stream, stanza []byte) Admission {
 		k.saveOlder(a)
 	}
 	admission.before = p.Marks
-	if err != nil { // it waits already, and may have gone out
-		waiting, _ := k.cache.Get(ref)
-		admission.before = waiting.Marks
-		queue = queue || waiting.Marks.Has(cache.Held) // until its row stands
-	}
 	admission.Verdict = k.route(a, now, s, ref, p, queue)
 	return admission
 }
@@ -247,29 +245,70 @@ func (k *Keeper) Persisted(now time.Time, s *Stream, admission Admission, errs [
 	for i, ref := range admission.older {
 		k.noteRow(a, now, ref, admission.Rows[i].Packet, errorAt(errs, i))
 	}
-	if refusal := k.refusal(a, p, err); refusal != nil {
-		k.refuse(a, now, s, admission.ref, p, refusal)
-		return Admission{Verdict: Refuse, Why: refusal.Error()}
-	}
 	if admission.overflow {
+		if refusal := k.refusal(a, p, err); refusal != nil {
+			k.refuse(a, now, s, admission.ref, p, refusal)
+			return Admission{Verdict: Refuse, Why: refusal.Error()}
+		}
 		return k.overflowed(a, now, s, p, admission, err)
 	}
-	k.noteRow(a, now, admission.ref, p, err)
+	if refusal := k.heldAnswered(a, now, s, admission.ref, p, err); refusal != nil {
+		return Admission{Verdict: Refuse, Why: refusal.Error()}
+	}
 	a.loose = a.loose || err != nil
-	if _, waits := k.cache.Get(admission.ref); !waits { // blocked, or settled by another copy
+	waiting, waits := k.cache.Get(admission.ref)
+	if !waits { // blocked, or settled by another copy
 		admission.Verdict, admission.Kept = Queue, false
 		return admission
 	}
-	k.cache.Mark(admission.ref, 0, cache.Held)
 	queue := k.behind(a, s, p.Key.Sender())
 	if queue {
 		k.again(now, admission.ref, 0)
 	} else {
 		k.again(now, admission.ref, k.ackWait(p.Sum)) // from the write, not from the commit
 	}
-	admission.before = p.Marks
-	admission.Verdict = k.route(a, now, s, admission.ref, p, queue)
+	admission.before = waiting.Marks
+	admission.Verdict = k.route(a, now, s, admission.ref, waiting, queue)
 	return admission
+}
+
+// heldAnswered takes in what the store said of a packet whose row comes before its first
+// byte, and returns why who has waited for that is refused, or nil. Several may have waited,
+// with one message for two streams or one that was sent again: one row is enough for all,
+// and the packet ends when the last of them is refused.
+func (k *Keeper) heldAnswered(a *account, now time.Time, s *Stream, ref cache.Ref, p cache.Packet, err error) error {
+	others := a.waitsNoMore(ref)
+	waiting, waits := k.cache.Get(ref)
+	stands := waits && !waiting.Marks.Has(cache.Held)
+	refusal := k.refusal(a, p, err)
+	switch {
+	case stands && err != nil: // another's row
+		return nil
+	case refusal != nil && others:
+		k.doubt(a, ref, err)
+		return refusal
+	case refusal != nil:
+		k.refuse(a, now, s, ref, p, refusal)
+		return refusal
+	}
+	k.noteRow(a, now, ref, p, err)
+	k.cache.Mark(ref, 0, cache.Held)
+	return nil
+}
+
+// waitsNoMore takes note that one of those who wait for a packet's row does not any more,
+// and reports whether others do.
+func (a *account) waitsNoMore(ref cache.Ref) (others bool) {
+	n, ok := a.notes[ref.Seq]
+	if !ok {
+		return false
+	}
+	n.puts--
+	if *n == (note{}) {
+		a.forget(ref)
+		return false
+	}
+	return n.puts > 0
 }
 
 // errDeleting refuses a message that was sent again, for the row of the first one is about

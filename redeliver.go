@@ -93,10 +93,6 @@ func (k *Keeper) placeOne(a *account, now time.Time, it item, full []*Stream) (s
 		return nil, over
 	case p.Taken:
 		return nil, aside
-	case p.Marks.Has(cache.Held) && it.stream != nil: // another stream's message has its row put
-		return it.stream, inLine
-	case p.Marks.Has(cache.Held):
-		return nil, aside
 	}
 	s, ok = k.choose(a, it, p)
 	switch {

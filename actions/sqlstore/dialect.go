@@ -18,8 +18,9 @@ const (
 	_ Dialect = iota
 	// SQLite 3.35 or later.
 	SQLite
-	// PostgreSQL 12 or later, and what speaks its dialect. The statements use nothing but
-	// INSERT … ON CONFLICT, RETURNING, partial indexes and transactions.
+	// PostgreSQL 12 or later, and what speaks its dialect. The statements use
+	// INSERT … ON CONFLICT, RETURNING, WITH (also MATERIALIZED), unnest WITH ORDINALITY,
+	// generate_series, partial indexes and transactions.
 	PostgreSQL
 )
 

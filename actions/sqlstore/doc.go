@@ -8,7 +8,7 @@
 // The caller opens the database with a driver of its choice, has Migrate create the
 // tables, and opens a Store:
 //
-//	db, err := sql.Open("sqlite", "file:mail.db?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)")
+//	db, err := sql.Open("sqlite", "file:mail.db?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(10000)")
 //	err = sqlstore.Migrate(ctx, db, sqlstore.SQLite)
 //	store, err := sqlstore.Open(ctx, db, sqlstore.SQLite, nil)
 //

@@ -6,7 +6,6 @@ package sqlstore
 
 import (
 	"context"
-	"runtime"
 	"sync"
 	"time"
 )
@@ -22,14 +21,19 @@ const (
 	maxRecalled = maxQueued * partSize
 )
 
-// A queue holds what is to be written. A goroutine writes it, as much at once as has come
-// meanwhile, and ends when nothing came for a while.
+// A queue holds what is to be written. While there is something, a goroutine writes it, as
+// much at once as has come meanwhile.
 type queue struct {
 	write func([]*request)
 	most  int  // entries at once
 	mixed bool // puts and deletions too
 	room  chan struct{}
-	more  chan struct{} // that there is something
+	more  chan struct{} // that something came
+
+	// Of the last transaction, for the goroutine alone: how many had waited for it or came
+	// meanwhile, and until when those of them are waited for that come again.
+	senders int
+	until   time.Time
 
 	mu      sync.Mutex
 	waiting []*request
@@ -122,26 +126,22 @@ func (q *queue) add(r *request) {
 	}
 }
 
-// run writes until nothing comes any more.
+// run writes until nothing is there any more.
 func (q *queue) run() {
 	for {
+		q.gather()
 		requests := q.next()
 		if len(requests) == 0 {
-			if !q.linger() {
-				return
-			}
-			continue
+			return
 		}
 		begun := time.Now()
 		q.writeWanted(requests)
 		took := time.Since(begun)
-		senders := q.length() + len(requests)
+		q.senders = min(q.length()+len(requests), q.most)
+		q.until = time.Now().Add(min(took/gatherPart, maxGather))
 		for _, r := range requests {
 			close(r.done)
 			<-q.room
-		}
-		if senders > 1 { // one sender alone does not wait for others
-			q.gather(senders, min(took/gatherPart, maxGather))
 		}
 	}
 }
@@ -159,41 +159,27 @@ func (q *queue) writeWanted(requests []*request) {
 }
 
 const (
-	// gatherPart is which part of the time of a commit may pass in which nobody comes,
-	// and maxGather how long that is at most: a processor is busy with waiting.
+	// gatherPart is which part of the time of a commit is waited for others at most, and
+	// maxGather how long that is at most.
 	gatherPart = 8
 	maxGather  = time.Millisecond
 )
 
-// gather waits until so many requests are there, or nobody came for a while: those who
-// were just answered put again, and are not to wait for a commit of a few.
-func (q *queue) gather(senders int, pause time.Duration) {
-	last := time.Now()
-	for before := q.length(); before < senders && time.Since(last) < pause; {
-		runtime.Gosched()
-		if now := q.length(); now > before {
-			before, last = now, time.Now()
+// gather waits until those who were just answered have put again, or a while has passed:
+// they are not to wait for a commit of a few. One sender alone waits for nobody.
+func (q *queue) gather() {
+	if waiting := q.length(); waiting == 0 || waiting >= q.senders {
+		return
+	}
+	over := time.NewTimer(time.Until(q.until))
+	defer over.Stop()
+	for q.length() < q.senders {
+		select {
+		case <-q.more:
+		case <-over.C:
+			return
 		}
 	}
-}
-
-// lingers is how long the goroutine waits for more: a new one would first have to get the
-// stack that a driver needs.
-const lingers = time.Second
-
-// linger waits for something to write, and reports whether there is.
-func (q *queue) linger() bool {
-	timer := time.NewTimer(lingers)
-	defer timer.Stop()
-	select {
-	case <-q.more:
-		return true
-	case <-timer.C:
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.running = len(q.waiting) > 0
-	return q.running
 }
 
 func (q *queue) length() int {
@@ -203,10 +189,11 @@ func (q *queue) length() int {
 }
 
 // next returns what is to be written in the next transaction, of what may be together what
-// came first.
+// came first, or nothing when it is over.
 func (q *queue) next() (requests []*request) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.running = len(q.waiting) > 0
 	var others []*request
 	entries, bytes := 0, int64(0)
 	for i, r := range q.waiting {

@@ -75,7 +75,7 @@ func setDefault[T int | int64 | time.Duration](field *T, value T) {
 
 // A Store is an actions.Store in a SQL database. It is safe for concurrent use, and so are
 // several of them, in one process or in many, on one database. It has a goroutine
-// that ends a second after the last write, and nothing to be closed.
+// only while something is written, and nothing to be closed.
 type Store struct {
 	db      *sql.DB
 	dialect Dialect

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/untilack/untilack/actions"
@@ -368,4 +369,32 @@ func TestSQLiteLocked(t *testing.T) {
 	}
 	put(t, s, packet(0))
 	wantRows(t, s, packet(0).Key.To, packet(0))
+}
+
+// A Store is used in a bubble of testing/synctest, also one that was used before, and leaves
+// nothing there.
+func TestAStoreInABubble(t *testing.T) {
+	d := &databases[0]
+	old, _, _ := d.newFaultyStore(t, nil)
+	put(t, old, packet(0))
+	synctest.Test(t, func(t *testing.T) {
+		store, faults, _ := d.newFaultyStore(t, nil)
+		faults.set(func(_ context.Context, c call) error {
+			if c.commits() && !c.done {
+				time.Sleep(time.Second)
+			}
+			return nil
+		})
+		var group sync.WaitGroup
+		for i := range 4 {
+			group.Go(func() {
+				for _, s := range []*sqlstore.Store{old, store} {
+					if errs := s.Put(t.Context(), actions.NewRow(packet(i+1), false)); errs != nil {
+						t.Error(errs)
+					}
+				}
+			})
+		}
+		group.Wait()
+	})
 }
