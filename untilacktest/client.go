@@ -25,6 +25,7 @@ type Client struct {
 	life   int         // counts its deaths: what it meant to answer is gone then
 	logins int
 	inbox  []*Message // all copies that it has read, unless messages are forgotten
+	proper *properEnd // what answers, if a client.Responder does
 }
 
 // Address returns the client's full address.
@@ -117,6 +118,9 @@ func (c *Client) Disconnects() {
 // not answered stays unanswered.
 func (c *Client) Dies() {
 	c.life++
+	if c.proper != nil {
+		c.proper.dies()
+	}
 	if conn := c.online("dies"); conn != nil {
 		conn.leave()
 		c.conn = nil
@@ -164,8 +168,8 @@ func (c *Client) Lags(d time.Duration) {
 // Resurfaces ends that the link is dark: what it held arrives.
 func (c *Client) Resurfaces() {
 	if conn := c.online("resurfaces"); conn != nil {
-		conn.clear(&conn.up)
-		conn.clear(&conn.down)
+		conn.up.clear()
+		conn.down.clear()
 	}
 }
 
@@ -295,7 +299,13 @@ func (c *Client) hear(conn *connection, stanza string) {
 		if c.world.options.Remember == 0 {
 			c.inbox = append(c.inbox, m)
 		}
-		c.show(m)
+		if !c.manners.isProper() {
+			c.show(m)
+		}
+	}
+	if c.manners.isProper() {
+		c.properly().hear(conn, m, stanza)
+		return
 	}
 	if react := c.manners.React; react != nil {
 		react(c, stanza)
@@ -327,18 +337,15 @@ func (c *Client) answerPing(conn *connection, stanza string) {
 
 // answer has the client answer a message, now or later.
 func (c *Client) answer(m *Message) {
-	mood := &c.manners
-	if mood.DiesAfter > 0 {
-		if mood.DiesAfter--; mood.DiesAfter == 0 {
-			c.Dies()
-			return
-		}
+	if c.meetsItsEnd() {
+		c.Dies()
+		return
 	}
-	answers := mood.answers(m)
+	answers := c.manners.answers(m)
 	if len(answers) == 0 {
 		return
 	}
-	say := func() {
+	c.later(func() {
 		if c.conn == nil {
 			return
 		}
@@ -346,19 +353,34 @@ func (c *Client) answer(m *Message) {
 		for _, stanza := range answers {
 			c.conn.say(stanza)
 		}
+	})
+}
+
+// meetsItsEnd reports whether the client dies of what it has read.
+func (c *Client) meetsItsEnd() bool {
+	mood := &c.manners
+	if mood.DiesAfter == 0 {
+		return false
 	}
-	wait := mood.Delay
-	if mood.Disorderly {
+	mood.DiesAfter--
+	return mood.DiesAfter == 0
+}
+
+// later has the client do something when it is its manner to answer, unless it dies
+// before.
+func (c *Client) later(do func()) {
+	wait := c.manners.Delay
+	if c.manners.Disorderly {
 		wait += time.Duration(c.chance.Int64N(int64(time.Second)))
 	}
 	if wait == 0 {
-		say()
+		do()
 		return
 	}
 	life := c.life
 	c.world.after(wait, func() {
 		if c.life == life {
-			say()
+			do()
 		}
 	})
 }

@@ -64,10 +64,10 @@ func (c *connection) send(l *lane, do func()) {
 		at += c.client.manners.Slow
 	}
 	l.free = at
-	w.after(at-w.now, func() { c.arrive(l, do) })
+	w.after(at-w.now, func() { l.arrive(do) })
 }
 
-func (c *connection) arrive(l *lane, do func()) {
+func (l *lane) arrive(do func()) {
 	switch {
 	case l.swallows:
 	case l.dark || len(l.held) > 0:
@@ -78,7 +78,7 @@ func (c *connection) arrive(l *lane, do func()) {
 }
 
 // clear lets what a lane has held come out.
-func (c *connection) clear(l *lane) {
+func (l *lane) clear() {
 	l.dark = false
 	for len(l.held) > 0 && !l.dark {
 		do := l.held[0]

@@ -30,7 +30,7 @@ func Explore(t testing.TB, worlds int, options func() *Options) {
 		s := RandomScript(uint64(seed + 1))
 		if options != nil {
 			s = randomScript(uint64(seed+1), max(1, options().Nodes))
-			s.Setup = Setup{Seed: s.Setup.Seed, Unruly: true}
+			s.Setup = Setup{Seed: s.Setup.Seed, Unruly: true, BothEnds: s.Setup.BothEnds}
 		}
 		exploreOne(t, s, options)
 	}
@@ -77,6 +77,7 @@ func (s Script) world(options func() *Options) *World {
 		o.Seed, o.Unruly = s.Setup.Seed, s.Setup.Unruly
 	}
 	w := newWorld(nil, o)
+	s.Setup.bothEnds(w)
 	if options == nil {
 		w.options.Config.Actions = s.Setup.flakyActions(w)
 	}
@@ -129,10 +130,11 @@ func writeScript(seed uint64, chance decider, steps, nodes int) Script {
 	if a.nodes = nodes; nodes == 0 {
 		a.nodes = max(1, s.Setup.Nodes)
 	}
+	b := bothEndsAuthor(&a, &s.Setup)
 	for range steps {
 		a.now += a.gap()
 		s.Steps = append(s.Steps, a.due()...)
-		s.Steps = append(s.Steps, a.step())
+		s.Steps = append(s.Steps, b.goesOn(a.step())...)
 	}
 	return s
 }

@@ -65,6 +65,7 @@ func (n *Node) hand(m *Message) {
 		} else if !m.chat() || m.pinned() {
 			m.free = true
 			n.world.saw(m, n.name, "has no such resource")
+			n.world.returns(m, "service-unavailable")
 			n.letGo(m)
 			return
 		}
@@ -182,6 +183,7 @@ func (n *Node) admitted(to *connection, m *Message, a untilack.Admission, calm b
 	if a.Verdict == untilack.Refuse {
 		m.free = true
 		n.world.saw(m, n.name, "refuses it: "+a.Why)
+		n.world.returns(m, "resource-constraint")
 		n.settle(m.account)
 		return
 	}
@@ -278,6 +280,7 @@ func (n *Node) nobody(m *Message) {
 		}
 		m.free = true
 		n.world.saw(m, n.name, "refuses it: "+err.Error())
+		n.world.returns(m, "resource-constraint")
 		n.letGo(m)
 	case online:
 		n.world.saw(m, n.name, "takes it for a stream")
@@ -308,6 +311,9 @@ func (n *Node) store(m *Message, p cache.Packet) {
 		}
 		err = n.keeper.Taken(n.now(), p, outcome, err)
 		n.world.saw(m, n.name, takenText(err))
+		if err != nil {
+			n.world.returns(m, "resource-constraint")
+		}
 		n.keeps(m, err == nil)
 		n.letGo(m)
 	}})

@@ -430,5 +430,5 @@ func (w *World) forwarded(c *connection, stanza string, forward bool) {
 		w.breach("no forged receipt", nil, "what %s says is not routed on: %s", c.client, stanza)
 		return
 	}
-	w.routed(c.client.account, stanza)
+	w.routed(c.client.address, stanza)
 }

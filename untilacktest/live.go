@@ -187,6 +187,7 @@ func (l *live) route(m *Message) {
 		l.post(func() {
 			if m.free = err != nil; m.free {
 				l.world.saw(m, "server", "refuses it: "+err.Error())
+				l.world.returns(m, "resource-constraint")
 				return
 			}
 			m.kept = true
@@ -246,14 +247,14 @@ func (l *live) closed(c *connection) {
 }
 
 // Routed is how a server of one's own says that it routes a stanza of a recipient's
-// client to a sender. It is safe for concurrent use.
+// client, by its full address, to a sender. It is safe for concurrent use.
 func (w *World) Routed(by string, stanza []byte) {
 	if w.live == nil {
 		w.fatal("untilacktest: the nodes route on their own")
 		return
 	}
 	text := string(stanza)
-	w.live.post(func() { w.live.routed(cache.Bare(by), text) })
+	w.live.post(func() { w.live.routed(by, text) })
 }
 
 func (l *live) routed(by string, stanza string) {
@@ -263,13 +264,13 @@ func (l *live) routed(by string, stanza string) {
 		return
 	}
 	for id := range scan.Received() {
-		key := cache.Key{To: by, From: scan.To.String(), ID: id.String()}
+		key := cache.Key{To: cache.Bare(by), From: scan.To.String(), ID: id.String()}
 		if !l.said[key] {
 			l.world.breach("no forged receipt", l.world.ledger.named(key), "no client of %s has said %s", by, stanza)
 			return
 		}
 	}
-	l.world.routed(l.world.account(by), stanza)
+	l.world.routed(by, stanza)
 }
 
 // liveConnection is the end of a connection that a server of one's own writes to.

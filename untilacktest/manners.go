@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/untilack/untilack/cache"
+	"github.com/untilack/untilack/client"
 	"github.com/untilack/untilack/receipts"
 )
 
@@ -36,14 +37,41 @@ type Manners struct {
 	Reconnects      time.Duration // logs in again so long after it was disconnected; 0: never
 	ShowsDuplicates bool          // shows each copy
 
+	// Proper has a client.Responder answer, to everybody, and know the copies; it is
+	// new after the client has died. Of the fields above Silent, BodyOnly, IgnoresPings,
+	// Delay, Slow, Disorderly, ToBare and Reconnects mean the same. With Rejects the
+	// message is dropped, with Twice there is a second call of Ack, and what DiesAfter
+	// counts to is shown and not answered.
+	Proper  bool
+	Journal bool // it remembers what it has acknowledged when it has died
+	Fails   int  // it can not work on one message in so many by chance, and takes a copy; 0: never
+
+	// Responder are the settings of that client.Responder. They are taken when it is
+	// made: when the client reads something for the first time, or after it has died.
+	// Default: nil, it answers everybody, and only if Proper is set.
+	Responder *client.ResponderOptions
+
 	// React takes the place of all that: it is called with each stanza that the
 	// client reads, and may call the client's methods.
 	React func(c *Client, stanza string)
 }
 
+// isProper reports whether a client.Responder answers.
+func (m Manners) isProper() bool { return m.React == nil && (m.Proper || m.Responder != nil) }
+
+// mended are the manners without faults.
+func (m Manners) mended() Manners {
+	return Manners{Proper: m.Proper, Journal: m.Journal, Responder: m.Responder, React: m.React}
+}
+
+// ignores reports whether a message gets no answer at all.
+func (m Manners) ignores(to *Message) bool {
+	return m.Silent || m.BodyOnly && !to.scan.Marks.Has(receipts.Body)
+}
+
 // answers returns what the client answers to a message.
 func (m Manners) answers(to *Message) []string {
-	if m.Silent || to.scan.Kind&receipts.KindRequest == 0 && !m.Rejects || m.BodyOnly && !to.scan.Marks.Has(receipts.Body) {
+	if m.ignores(to) || to.scan.Kind&receipts.KindRequest == 0 && !m.Rejects {
 		return nil
 	}
 	sender := to.from
@@ -52,12 +80,17 @@ func (m Manners) answers(to *Message) []string {
 	}
 	answer := m.receipt(sender, to.id)
 	if m.Rejects {
-		answer = fmt.Sprintf("<message type='error' to='%s' id='%s'/>", to.from, to.id)
+		answer = rejection(to)
 	}
 	if m.Twice {
 		return []string{answer, answer}
 	}
 	return []string{answer}
+}
+
+// rejection is an error in answer to a message.
+func rejection(of *Message) string {
+	return fmt.Sprintf("<message type='error' to='%s' id='%s'/>", of.from, of.id)
 }
 
 func (m Manners) receipt(to, id string) string {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/untilack/untilack/cache"
+	"github.com/untilack/untilack/client"
 	"github.com/untilack/untilack/receipts"
 )
 
@@ -60,6 +61,8 @@ type Message struct {
 	writtenTo *connection // last
 	writtenAt time.Duration
 	underWay  int // rows of it that the host is about to put
+
+	tracked *tracked // what its Sender knows of it
 }
 
 // ID returns the message's id.
@@ -77,6 +80,15 @@ func (m *Message) Shown() int { return m.shown }
 
 // Receipts returns how many receipts for the message have reached its sender.
 func (m *Message) Receipts() int { return m.receipts }
+
+// Result returns what is known to the Sender of the message by now. It is NotAsked if
+// there is no Sender, or the message asks for nothing.
+func (m *Message) Result() client.Result {
+	if m.tracked == nil {
+		return client.Result{ID: m.id, State: client.NotAsked}
+	}
+	return m.tracked.sent.Result()
+}
 
 // Actions returns what the actions of the chain said about the message, in order,
 // such as "Notify: pass" and "Offline: stored". An action is called by what its
@@ -98,7 +110,8 @@ func (w *World) Send(from, to, body string) *Message {
 
 const request = `<request xmlns='urn:xmpp:receipts'/>`
 
-// SendStanza sends any message. Its attributes from, to and id must be there.
+// SendStanza sends any message. Its attributes from, to and id must be there. Nobody
+// waits for what becomes of it: a [Sender] does.
 func (w *World) SendStanza(stanza string) *Message {
 	m, err := w.newMessage(stanza)
 	if err != nil {

@@ -47,6 +47,9 @@ type Setup struct {
 	RecipientPackets int  // limit in memory
 	PairPackets      int
 	FlakyActions     int // one in so many actions fails, or asks for time
+
+	BothEnds  bool          // who sends is a Sender, and clients are proper, see Manners
+	Expectant time.Duration // how long a Sender waits for a receipt
 }
 
 // A Step is one thing that happens.
@@ -140,6 +143,9 @@ func (w *World) do(s Step) {
 		w.fatal("untilacktest: unknown step %q", s.Does)
 		return
 	}
+	if sender := w.sender(s.Who); sender != nil && senderVerbs[s.Does] != nil {
+		do = func(_ *World, _, with string) error { return senderVerbs[s.Does](sender, with) }
+	}
 	if err := do(w, s.Who, s.With); err != nil {
 		w.fatal("untilacktest: %v in step %s", err, s)
 	}
@@ -185,6 +191,10 @@ var verbs = map[string]func(w *World, who, with string) error{
 	"restarts":          nodeDoes(func(n *Node, _ time.Duration) { n.Restarts() }),
 	"has its clock set": nodeDoes((*Node).ClockJumps),
 	"is woken":          nodeDoes(func(n *Node, _ time.Duration) { n.Wakes() }),
+	"forges":            forges,
+	"cancels":           senderAlone,
+	"catches up":        senderAlone,
+	"misses":            senderAlone,
 }
 
 func clientDoes(do func(*Client)) func(*World, string, string) error {
@@ -280,13 +290,22 @@ func sends(w *World, who, with string) error {
 	if what == "one without a body" {
 		body = fmt.Sprintf("<thread>%0*d</thread>", 50+n%100, n)
 	}
+	if w.bothEnds {
+		w.sends(who, to, id, kind.kind, body, kind.payload)
+		return nil
+	}
 	w.SendStanza(fmt.Sprintf("<message type='%s' from='%s' to='%s' id='%s'>%s%s</message>", kind.kind, who, to, id, body, kind.payload))
 	return nil
 }
 
 // sendsAgain sends the newest message of an id once more.
 func sendsAgain(w *World, who, with string) error {
-	if m := w.newest(who, with); m != nil {
+	m := w.newest(who, with)
+	switch s := w.sender(who); {
+	case m == nil:
+	case s != nil && m.tracked != nil:
+		s.SendsAgain(m)
+	default:
 		w.SendAgain(m)
 	}
 	return nil

@@ -14,14 +14,15 @@ import (
 )
 
 // writeSettings writes the fields of a struct that are not zero, as words: a field
-// ToBare that is true as "to-bare", a field Delay as "delay=3s".
+// ToBare that is true as "to-bare", a field Delay as "delay=3s". Functions and pointers
+// are no words.
 func writeSettings(from any) string {
 	var words []string
 	v := reflect.ValueOf(from)
 	for i := range v.NumField() {
 		name, field := settingName(v.Type().Field(i).Name), v.Field(i)
 		switch {
-		case field.IsZero(), field.Kind() == reflect.Func:
+		case field.IsZero(), field.Kind() == reflect.Func, field.Kind() == reflect.Pointer:
 		case field.Kind() == reflect.Bool:
 			words = append(words, name)
 		default:

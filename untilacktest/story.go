@@ -70,7 +70,8 @@ func (w *World) OutOfOrder() (late []*Message) {
 
 // EndsWell lets all faults end and everybody come back, and then time pass. It fails
 // the test unless every message that was kept has been read or was ended by an
-// action, none is left in memory or in the store, and nothing goes on for ever.
+// action, none is left in memory or in the store, and nothing goes on for ever. Of all
+// that Senders have sent there is one result then: their Trackers are closed.
 func (w *World) EndsWell() {
 	if w.tb != nil {
 		w.tb.Helper()
@@ -98,6 +99,9 @@ func (w *World) EndsWell() {
 		w.checkNow(a)
 		w.checkEmpty(a)
 	}
+	for _, s := range w.senders {
+		s.concludes()
+	}
 }
 
 // heal ends all faults, and has every client that was ever online log in.
@@ -106,6 +110,9 @@ func (w *World) heal() {
 	w.options.Unruly = false
 	for _, n := range w.nodes {
 		n.Restarts()
+	}
+	for _, s := range w.senders {
+		s.recovers()
 	}
 	w.Wait(time.Minute) // what overruns its time has done so
 	for _, a := range w.owners {
@@ -126,7 +133,8 @@ func (w *World) comeBack(a *account) {
 			continue
 		}
 		c.conn = nil
-		c.Behaves(Manners{React: c.manners.React})
+		c.Behaves(c.manners.mended())
+		c.proper.forgives()
 		c.LogsIn()
 		some = true
 	}

@@ -176,13 +176,14 @@ func (w *World) said(by *account, stanza string) {
 
 // routed takes note of a stanza that a recipient's client has sent and that goes on
 // to a sender.
-func (w *World) routed(by *account, stanza string) {
+func (w *World) routed(by, stanza string) {
 	scan, err := receipts.Scan([]byte(stanza))
 	if err != nil {
 		return
 	}
+	defer w.carry(by, stanza)
 	for id := range scan.Received() {
-		key := cache.Key{To: by.bare, From: cache.Bare(scan.To.String()), ID: id.String()}
+		key := cache.Key{To: cache.Bare(by), From: cache.Bare(scan.To.String()), ID: id.String()}
 		if m := w.ledger.named(key); m != nil {
 			m.receipts++
 			w.saw(m, m.from, "gets a receipt")

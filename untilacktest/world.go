@@ -110,6 +110,12 @@ type World struct {
 	copies   int        // all that was read
 	actions  []actions.Action
 	live     *live // the user's own server, if there is one
+
+	senders  []*Sender
+	archives map[string][]archived // of the senders' accounts
+	bothEnds bool                  // whether all who send in a script are Senders
+	expect   time.Duration         // their Retention
+	manners  Manners               // of a new client
 }
 
 // New returns a World in which the servers are untilack's own: a Keeper and the
@@ -205,7 +211,7 @@ func (w *World) Client(address string) *Client {
 	if _, resource, full := strings.Cut(address, "/"); !full || resource == "" {
 		w.fatal("untilacktest: %q is no full address", address)
 	}
-	c := &Client{world: w, address: address, account: w.account(cache.Bare(address)), chance: w.chance(address)}
+	c := &Client{world: w, address: address, account: w.account(cache.Bare(address)), chance: w.chance(address), manners: w.manners}
 	w.clients[address] = c
 	w.order = append(w.order, c)
 	return c
