@@ -234,7 +234,7 @@ func (w *World) checkStamps(to *connection, m *Message, stamps []string) {
 		w.breach("same message", m, "a copy is stamped %s, and was received first at %s", stamps[0], m.stamped(0))
 	case n == 0 && m.written > 0 && m.again == 0 && !m.hurt && (len(w.nodes) == 1 || m.admittedBy != to.node): // another may have been first
 		w.breach("same message", m, "a further copy has no delay stamp")
-	case n == 1 && m.written == 0 && !m.mail && !limited && !m.account.worn && m.again == 0 && !m.reused && m.admittedBy == to.node:
+	case n == 1 && m.written == 0 && !m.mail && !limited && !m.account.worn && m.again == 0 && !m.reused && m.admittedBy == to.node && !m.expired(w.latest()):
 		w.breach("tracking never stops delivery", m, "the first delivery is stamped")
 	}
 }
