@@ -144,10 +144,10 @@ func (b *endsAuthor) goesOn(s Step) []Step {
 		return []Step{s}
 	}
 	b.now, b.sent = b.main.now, b.main.sent
-	if s.Does == "behaves" && !b.one(4) {
-		s.With = strings.TrimSpace(s.With + " " + writeSettings(Manners{Proper: true, Journal: b.one(2), Fails: pick(b.author, 0, 0, 3)}))
-	}
 	steps := []Step{s}
+	if s.Does == "logs in" && b.one(2) {
+		steps = append(steps, b.does(s.Who, "behaves", writeSettings(b.manners())))
+	}
 	for len(b.sent) > 0 && b.one(3) {
 		steps = append(steps, b.step())
 	}
@@ -157,7 +157,7 @@ func (b *endsAuthor) goesOn(s Step) []Step {
 // step makes up what happens at the senders' end.
 func (b *endsAuthor) step() Step {
 	m := pick(b.author, b.sent...)
-	switch n := b.chance.IntN(12); {
+	switch n := b.chance.IntN(14); {
 	case n < 3:
 		return b.does(pick(b.author, liars...), "forges", pick(b.author, lieKinds...)+" of "+m.id+" to "+m.from)
 	case n == 3:
@@ -170,8 +170,25 @@ func (b *endsAuthor) step() Step {
 		return b.does(m.from, "misses", fmt.Sprint(1+b.chance.IntN(3)))
 	case n == 7:
 		return b.does(m.from, "lags", pick(b.author, 0, 100*time.Millisecond, 5*time.Second).String())
+	case n < 10: // soon after it was sent first
+		m = b.sent[len(b.sent)-1]
+		return b.does(m.from, "sends again", m.id)
 	default:
 		return b.does(m.from, pick(b.author, "goes dark", "goes deaf", "goes mute", "resurfaces", "resurfaces", "vanishes",
 			"disconnects", "dies", "comes back", "comes back", "comes back", "comes back", "catches up"), "")
 	}
+}
+
+// manners are those of a client with a client.Responder.
+func (b *endsAuthor) manners() Manners {
+	m := Manners{
+		Proper: true, Journal: b.one(2), Twice: b.one(4), ToBare: b.one(4), Silent: b.one(12), Rejects: b.one(8),
+		Disorderly: b.one(4), IgnoresPings: b.one(8),
+		Delay: pick(b.author, 0, 30*time.Millisecond, time.Second, 40*time.Second),
+		Fails: pick(b.author, 0, 0, 2), Reconnects: pick(b.author, 0, time.Second),
+	}
+	if b.one(4) {
+		m.DiesAfter = 1 + b.chance.IntN(3)
+	}
+	return m
 }

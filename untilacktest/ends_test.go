@@ -77,7 +77,7 @@ func TestS45AnErrorEndsTheWait(t *testing.T) {
 	if got := m.Result(); got.State != client.Bounced || !errors.Is(got.Err, want) || got.By.String() != juliet+"/balcony" {
 		t.Errorf("no such client: it is %s by %s, %v; want bounced by the address, %v", got, got.By, got.Err, want)
 	}
-	phone.Behaves(untilacktest.Manners{Proper: true, Rejects: true})
+	phone.Behaves(untilacktest.Manners{Rejects: true})
 	m = sender.Sends(juliet, "Good night")
 	world.Wait(time.Second)
 	if got := m.Result(); got.State != client.Bounced || got.By.String() != phone.Address() {

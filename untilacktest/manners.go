@@ -39,9 +39,9 @@ type Manners struct {
 
 	// Proper has a client.Responder answer, to everybody, and know the copies; it is
 	// new after the client has died. Of the fields above Silent, BodyOnly, IgnoresPings,
-	// Delay, Slow, Disorderly, ToBare and Reconnects mean the same. With Rejects the
-	// message is dropped, with Twice there is a second call of Ack, and what DiesAfter
-	// counts to is shown and not answered.
+	// Delay, Slow, Disorderly, ToBare and Reconnects mean the same. With Rejects one
+	// message in two is dropped, with Twice there is a second call of Ack, and what DiesAfter
+	// counts to is shown and not answered. A copy is answered without Delay.
 	Proper  bool
 	Journal bool // it remembers what it has acknowledged when it has died
 	Fails   int  // it can not work on one message in so many by chance, and takes a copy; 0: never

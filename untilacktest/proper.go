@@ -31,10 +31,9 @@ type properEnd struct {
 
 // A shown message is one that the Responder may not have forgotten.
 type shown struct {
-	since  time.Duration // it was shown or acknowledged
-	inHand bool
-	acked  bool
-	kept   bool // in the journal
+	since time.Duration // it was shown or acknowledged
+	acked bool
+	kept  bool // in the journal
 }
 
 // properly returns the client's proper end.
@@ -107,16 +106,18 @@ func (p *properEnd) hear(conn *connection, m *Message, stanza string) {
 		return
 	}
 	p.checkCopy(m, a)
-	if !a.Copy() {
-		p.show(m)
+	if a.Copy() { // there is nothing to work on
+		p.answer(m, a)
+		return
 	}
+	p.show(m)
 	c.later(func() { p.answer(m, a) })
 }
 
 // show shows a message to the user.
 func (p *properEnd) show(m *Message) {
 	c := p.client
-	p.known[m] = &shown{since: c.world.now, inHand: true}
+	p.known[m] = &shown{since: c.world.now}
 	if m.shown++; !slices.Contains(m.seenBy, c) {
 		m.seenBy = append(m.seenBy, c)
 	}
@@ -164,13 +165,13 @@ func (p *properEnd) answer(m *Message, a *client.Arrival) {
 	mood := &c.manners
 	switch {
 	case c.meetsItsEnd():
-		if c.chance.IntN(2) == 0 { // the receipt is not written any more
-			p.acknowledge(m, a)
+		if c.chance.IntN(2) == 0 {
+			_, _ = p.acknowledge(m, a) // the receipt is not written any more
 		}
 		c.Dies()
 	case mood.ignores(m):
 		p.owes = true
-	case mood.Rejects:
+	case mood.Rejects && c.chance.IntN(2) == 0:
 		a.Drop()
 		p.owes = true
 		p.checkDone(m, a, "dropped")
@@ -178,12 +179,28 @@ func (p *properEnd) answer(m *Message, a *client.Arrival) {
 	case mood.Fails > 0 && c.chance.IntN(mood.Fails) == 0:
 		p.fails(m, a)
 	default:
-		if receipt := p.acknowledge(m, a); receipt != "" {
-			c.sayIfOnline(receipt)
-		}
-		if mood.Twice {
+		p.answers(m, a)
+	}
+}
+
+// answers has the client acknowledge an arrival. A copy of what is in hand may be tried
+// again later.
+func (p *properEnd) answers(m *Message, a *client.Arrival) {
+	c := p.client
+	receipt, err := p.acknowledge(m, a)
+	switch {
+	case err == nil:
+		c.sayIfOnline(receipt)
+		if c.manners.Twice {
 			p.checkDone(m, a, "acknowledged")
 		}
+	case errors.Is(err, client.ErrInHand) && c.chance.IntN(2) == 0:
+		life := c.life
+		c.world.after(c.manners.Delay+time.Second, func() {
+			if c.life == life {
+				p.answers(m, a)
+			}
+		})
 	}
 }
 
@@ -200,30 +217,31 @@ func (p *properEnd) fails(m *Message, a *client.Arrival) {
 	c.world.saw(m, c.address, "fails on")
 	a.Again()
 	p.checkDone(m, a, "given up")
-	if s := p.known[m]; !a.Copy() && s != nil && s.inHand {
+	if s := p.known[m]; !a.Copy() && s != nil && !s.acked {
 		delete(p.known, m)
 	}
 }
 
 // acknowledge returns the receipt for an arrival, if there is one.
-func (p *properEnd) acknowledge(m *Message, a *client.Arrival) string {
+func (p *properEnd) acknowledge(m *Message, a *client.Arrival) (string, error) {
 	c, w, s := p.client, p.client.world, p.known[m]
-	safe := s != nil && (!a.Copy() || !s.inHand)
+	safe := s != nil && (!a.Copy() || s.acked)
 	receipt, err := a.Ack(w.Now())
 	switch {
 	case err != nil:
 		w.note(c.address, "does not acknowledge", m.name+": "+err.Error())
-		if safe && p.remembers(s) && (errors.Is(err, client.ErrInHand) || errors.Is(err, receipts.ErrNoAck) && p.asks(m)) {
+		if safe && p.remembers(s) && p.asks(m) && !errors.Is(err, client.ErrRate) && !errors.Is(err, client.ErrPolicy) {
 			w.breach("shown once", m, "%s has worked on it, and does not acknowledge it: %v", c, err)
 		}
-		return ""
+		return "", err
 	case !safe:
 		w.breach("no forged receipt", m, "%s acknowledges it, and has not worked on it", c)
+		return "", nil
 	}
 	*s = shown{since: w.now, acked: true, kept: p.journal != nil}
 	p.count++
 	receipt.ID = fmt.Sprint("r", p.count) // a random one would be another one each time
-	return string(receipt.AppendTo(nil))
+	return string(receipt.AppendTo(nil)), nil
 }
 
 // checkDone checks that no receipt can come of an arrival any more.
