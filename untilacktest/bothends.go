@@ -72,6 +72,14 @@ func senderDoes(do func(*Sender)) func(*Sender, string) error {
 // has nothing to do.
 func senderAlone(*World, string, string) error { return nil }
 
+// catchesUp is a step of a client, or of a Sender that has not sent anything yet.
+func catchesUp(w *World, who, _ string) error {
+	if c := w.clients[who]; c != nil {
+		c.CatchesUp()
+	}
+	return nil
+}
+
 // forges is a step like "receipt of m1 to romeo@montague.example/orchard": somebody has
 // seen the id of a message, and lies about it to its sender.
 func forges(w *World, who, with string) error {
@@ -148,6 +156,9 @@ func (b *endsAuthor) goesOn(s Step) []Step {
 	if s.Does == "logs in" && b.one(2) {
 		steps = append(steps, b.does(s.Who, "behaves", writeSettings(b.manners())))
 	}
+	if s.Does == "comes back" && b.one(2) {
+		steps = append(steps, b.does(s.Who, "catches up", ""))
+	}
 	for len(b.sent) > 0 && b.one(3) {
 		steps = append(steps, b.step())
 	}
@@ -182,7 +193,7 @@ func (b *endsAuthor) step() Step {
 // manners are those of a client with a client.Responder.
 func (b *endsAuthor) manners() Manners {
 	m := Manners{
-		Proper: true, Journal: b.one(2), Twice: b.one(4), ToBare: b.one(4), Silent: b.one(12), Rejects: b.one(8),
+		Proper: true, Journal: b.one(2), Twice: b.one(4), ToBare: b.one(4), Silent: b.one(12), Rejects: b.one(4),
 		Disorderly: b.one(4), IgnoresPings: b.one(8),
 		Delay: pick(b.author, 0, 30*time.Millisecond, time.Second, 40*time.Second),
 		Fails: pick(b.author, 0, 0, 2), Reconnects: pick(b.author, 0, time.Second),

@@ -213,6 +213,36 @@ func ids(s *untilacktest.Sender) func(func(string) bool) {
 	}
 }
 
+// A client that was away acknowledges what the archive has of messages that it has not
+// seen, each once, and not what another client of the account has acknowledged. What the
+// server delivers after that is a copy.
+func TestR60AClientCatchesUp(t *testing.T) {
+	world := untilacktest.New(t, nil)
+	sender := world.Sender(romeo)
+	proper := untilacktest.Manners{Proper: true}
+	laptop := world.Client(juliet + "/laptop").Behaves(proper).LogsIn()
+	world.Wait(time.Second)
+	first := sender.Sends(juliet, "Wherefore")
+	world.Wait(time.Second)
+	laptop.LogsOut()
+	world.Wait(time.Second)
+	second := sender.Sends(juliet, "art thou?")
+	world.Wait(time.Second)
+	world.Store().Slow(3 * time.Second) // the mail comes later than the archive
+	phone := world.Client(juliet + "/phone").Behaves(proper).LogsIn()
+	phone.CatchesUp()
+	world.Wait(time.Second)
+	if r := second.Result(); r.State != client.Delivered || r.By.String() != phone.Address() || len(phone.Inbox()) != 0 {
+		t.Errorf("it is %s by %s, and was read by the stream %v; want delivered by %s, not yet", r, r.By, phone.Inbox(), phone)
+	}
+	phone.CatchesUp()
+	world.Wait(time.Minute)
+	if first.Shown() != 1 || first.Receipts() != 1 || second.Shown() != 1 {
+		t.Errorf("the first was shown %d times, %d receipts, the second was shown %d times; want 1, 1, 1", first.Shown(), first.Receipts(), second.Shown())
+	}
+	world.EndsWell()
+}
+
 // What a client has worked on and not acknowledged when it dies comes again, and is
 // shown again; what it has acknowledged is not, if it has a journal.
 func TestAClientDiesBetweenWorkAndReceipt(t *testing.T) {

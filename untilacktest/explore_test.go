@@ -110,7 +110,7 @@ func FuzzWorld(f *testing.F) {
 			t.Skip()
 		}
 		chance := bytesDecider(data)
-		s := writeScript(1, &chance, 1+len(data)/5, 0)
+		s := writeScript(uint64(len(data)), &chance, 1+len(data)/5, 0) // the number says of which sort the World is
 		exploreOne(t, s, nil)
 	})
 }

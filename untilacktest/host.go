@@ -189,7 +189,7 @@ func (n *Node) admitted(to *connection, m *Message, a untilack.Admission, calm b
 	}
 	if a.Verdict == untilack.Queue {
 		m.queued = to
-		if calm && a.Kept {
+		if calm && a.Kept && m.again == 0 {
 			n.world.breach("tracking never stops delivery", m, "it queues, though nothing is before it")
 		}
 		n.settle(m.account)

@@ -11,8 +11,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/untilack/untilack/cache"
 	"github.com/untilack/untilack/client"
 	"github.com/untilack/untilack/receipts"
+
+	"mellium.im/xmpp/jid"
 )
 
 // A properEnd is what a client with a client.Responder is: it shows what is new, works
@@ -27,6 +30,8 @@ type properEnd struct {
 	known map[*Message]*shown
 	owes  bool // it will never acknowledge something that it has shown
 	count int  // of receipts
+
+	fetched int // of the messages that there are
 }
 
 // A shown message is one that the Responder may not have forgotten.
@@ -40,6 +45,7 @@ type shown struct {
 func (c *Client) properly() *properEnd {
 	if c.proper == nil {
 		c.proper = &properEnd{client: c, known: make(map[*Message]*shown)}
+		c.account.archives = true
 	}
 	return c.proper
 }
@@ -51,14 +57,12 @@ func (p *properEnd) starts() {
 	if o := c.manners.Responder; o != nil {
 		p.options = *o
 	}
-	if c.manners.ToBare {
-		ack := receipts.AckOptions{}
-		if p.options.Ack != nil {
-			ack = *p.options.Ack
-		}
-		ack.ToBare = true
-		p.options.Ack = &ack
+	ack := receipts.AckOptions{Account: jid.MustParse(c.address)}
+	if p.options.Ack != nil {
+		ack = *p.options.Ack
 	}
+	ack.ToBare = ack.ToBare || c.manners.ToBare
+	p.options.Ack = &ack
 	if c.manners.Journal && p.journal == nil && p.options.Journal == nil {
 		p.journal = new(journal)
 	}
@@ -239,9 +243,94 @@ func (p *properEnd) acknowledge(m *Message, a *client.Arrival) (string, error) {
 		return "", nil
 	}
 	*s = shown{since: w.now, acked: true, kept: p.journal != nil}
+	return p.says(receipt), nil
+}
+
+// CatchesUp has a proper client fetch from its account's archive (XEP-0313) what servers
+// have kept since it did so last, and acknowledge what it has not seen, unless another
+// client of the account has.
+func (c *Client) CatchesUp() {
+	if !c.manners.isProper() || c.conn == nil {
+		c.note("catches up", "and can not")
+		return
+	}
+	p := c.properly()
+	if p.responder == nil {
+		p.starts()
+	}
+	p.catchUp()
+}
+
+// catchUp looks at the archive. What is acknowledged is shown first. Messages of one name
+// are passed over: receipts do not tell them apart.
+func (p *properEnd) catchUp() {
+	c, w := p.client, p.client.world
+	results, answered := p.archivedReceipts()
+	fetched := make(map[cache.Key]*Message)
+	for _, m := range w.ledger.all[min(p.fetched, len(w.ledger.all)):] {
+		if m.account == c.account && m.kept && !m.reused && !m.neverStored() && (!m.pinned() || m.resource == c.resource()) {
+			results = append(results, p.archived(m.stanza))
+			fetched[m.key()] = m
+		}
+	}
+	p.fetched = len(w.ledger.all)
+	c.note("catches up", fmt.Sprint(len(fetched), " messages"))
+	for _, receipt := range p.responder.AckArchived(w.Now(), results...) {
+		m := fetched[cache.Key{To: c.account.bare, From: cache.Bare(receipt.To), ID: receipt.Received}]
+		switch {
+		case m == nil:
+			w.breach("no forged receipt", nil, "%s acknowledges what is not in the archive: %+v", c, receipt)
+			return
+		case answered[m.key()], p.remembers(p.known[m]):
+			w.breach("bounded", m, "%s acknowledges it from the archive, and it is acknowledged or in hand", c)
+			return
+		}
+		p.fetches(m)
+		c.sayIfOnline(p.says(receipt))
+	}
+}
+
+// archivedReceipts returns what the archive has of receipts that clients of the account have
+// sent, and the messages that they are for.
+func (p *properEnd) archivedReceipts() (results [][]byte, answered map[cache.Key]bool) {
+	a := p.client.account
+	answered = make(map[cache.Key]bool)
+	for _, stanza := range a.receipts {
+		results = append(results, p.archived(stanza))
+		if m, err := receipts.Scan([]byte(stanza)); err == nil {
+			for id := range m.Received() {
+				answered[cache.Key{To: a.bare, From: cache.Bare(m.To.String()), ID: id.String()}] = true
+			}
+		}
+	}
+	return results, answered
+}
+
+// archived returns what the archive answers.
+func (p *properEnd) archived(stanza string) []byte {
+	c := p.client
+	return []byte(archived{c.world.Now(), stanza}.result(c.account.bare, c.address))
+}
+
+// says returns a receipt's bytes. A random id would be another one each time.
+func (p *properEnd) says(receipt receipts.Ack) string {
 	p.count++
-	receipt.ID = fmt.Sprint("r", p.count) // a random one would be another one each time
-	return string(receipt.AppendTo(nil)), nil
+	receipt.ID = fmt.Sprint("r", p.count)
+	return string(receipt.AppendTo(nil))
+}
+
+// fetches takes note of a message that is acknowledged from the archive.
+func (p *properEnd) fetches(m *Message) {
+	c, w := p.client, p.client.world
+	if m.read == 0 {
+		w.reads++
+		m.firstRead = w.reads
+	}
+	m.read++
+	w.copies++
+	p.show(m)
+	*p.known[m] = shown{since: w.now, acked: true, kept: p.journal != nil}
+	w.saw(m, c.address, "fetches")
 }
 
 // checkDone checks that no receipt can come of an arrival any more.

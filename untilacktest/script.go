@@ -193,7 +193,7 @@ var verbs = map[string]func(w *World, who, with string) error{
 	"is woken":          nodeDoes(func(n *Node, _ time.Duration) { n.Wakes() }),
 	"forges":            forges,
 	"cancels":           senderAlone,
-	"catches up":        senderAlone,
+	"catches up":        catchesUp,
 	"misses":            senderAlone,
 }
 

@@ -182,6 +182,11 @@ func (w *World) routed(by, stanza string) {
 		return
 	}
 	defer w.carry(by, stanza)
+	if a := w.account(cache.Bare(by)); a.archives && scan.Kind.Has(receipts.KindReceived) && scan.Type != "error" {
+		if stamped, err := receipts.AppendFrom(nil, []byte(stanza), by); err == nil {
+			a.receipts = append(a.receipts, string(stamped))
+		}
+	}
 	for id := range scan.Received() {
 		key := cache.Key{To: cache.Bare(by), From: cache.Bare(scan.To.String()), ID: id.String()}
 		if m := w.ledger.named(key); m != nil {

@@ -279,6 +279,9 @@ type account struct {
 	mixed  bool       // whether it has failed something that is on its way yet: messages may change places
 	came   int        // messages that a Keeper was offered
 	debt   int        // events since the last check
+
+	archives bool     // whether a client may look into an archive
+	receipts []string // in that, sent by the account's clients
 }
 
 func (w *World) account(bare string) *account {
