@@ -25,6 +25,9 @@
 // settles, nothing grows without bound. What is broken fails the test with the
 // message it is about, where that was seen last, and the table of events.
 //
+// World.Sender has a client.Tracker follow what is sent, and Manners.Proper a
+// client.Responder answer: what the one is told and the other shows is checked as well.
+//
 // A Store, an Action or a policy of your own goes into Options, a whole server of your
 // own into Live. Explore makes up stories by chance, thousands of them, and shrinks
 // one that fails to a Script of a few lines, which Script.Play plays for ever after.

@@ -25,6 +25,21 @@ func receipt(m *untilacktest.Message) string {
 	return fmt.Sprintf("<message to='%s'><received xmlns='%s' id='%s'/></message>", romeo, receipts.NS, m.ID())
 }
 
+func TestTheSenderIsToldTheTruth(t *testing.T) {
+	world := untilacktest.New(t, nil)
+	sender := world.Sender("romeo@montague.example/orchard")
+	phone := world.Client("juliet@capulet.example/phone").Behaves(untilacktest.Manners{Proper: true}).LogsIn()
+	sender.GoesDeaf() // the receipt does not come through
+	m := sender.Sends("juliet@capulet.example", "Art thou there?")
+	world.Wait(time.Minute)
+	sender.ComesBack().SendsAgain(m)
+	world.Wait(time.Second)
+	if m.Result().State != client.Delivered || m.Shown() != 1 {
+		t.Errorf("it is %s, and %s has shown it %d times", m.Result(), phone, m.Shown())
+	}
+	world.EndsWell()
+}
+
 // What a Sender is told of receipts for a message: that of a stranger, that of another
 // client of the recipient's, a second one, and one that comes when nobody waits.
 func TestS44WhichReceiptsCount(t *testing.T) {
