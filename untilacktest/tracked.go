@@ -115,24 +115,33 @@ func (s *Sender) proves(stanza string) (means []*tracked) {
 }
 
 // provesFailed takes note of an error. One that echoes a receipt answers ours. Servers
-// answer for everybody: of several messages of an id they mean the newest.
+// answer for everybody: of several messages of an id they mean the newest that waits, or
+// else the newest.
 func (s *Sender) provesFailed(m *receipts.Message) []*tracked {
 	if m.Kind.Has(receipts.KindReceived) {
 		return nil
 	}
-	from := m.From.String()
+	var failed *tracked
 	for _, t := range slices.Backward(s.byID[m.ID.String()]) {
-		switch from {
-		case "", domain(t.waited.To), cache.Bare(s.address), domain(s.address):
-		default:
-			if cache.Bare(from) != cache.Bare(t.waited.To) {
-				continue
-			}
+		if s.mayReturn(t, m.From.String()) && (failed == nil || failed.results > 0 && t.results == 0) {
+			failed = t
 		}
-		t.failed = true
-		return []*tracked{t}
 	}
-	return nil
+	if failed == nil {
+		return nil
+	}
+	failed.failed = true
+	return []*tracked{failed}
+}
+
+// mayReturn reports whether an address may say that a message could not be delivered: the
+// recipient, and either side's server.
+func (s *Sender) mayReturn(t *tracked, from string) bool {
+	switch from {
+	case "", domain(t.waited.To), cache.Bare(s.address), domain(s.address):
+		return true
+	}
+	return cache.Bare(from) == cache.Bare(t.waited.To)
 }
 
 // domain returns the domain of an address.
