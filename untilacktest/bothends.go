@@ -102,6 +102,9 @@ var lies = map[string]func(m *Message) string{
 		return Manners{OldForm: true}.receipt(m.from, m.id)
 	},
 	"error": rejection,
+	"returned receipt": func(m *Message) string { // it answers one, whoever it is from
+		return strings.Replace(Manners{SameID: true}.receipt(m.from, m.id), "type='chat'", "type='error'", 1)
+	},
 	"carbon": func(m *Message) string {
 		return wrapped(m.account.bare, m.from, "received", "urn:xmpp:carbons:2", "", receiptBy(m))
 	},
@@ -170,6 +173,9 @@ func (b *endsAuthor) step() Step {
 	m := pick(b.author, b.sent...)
 	switch n := b.chance.IntN(14); {
 	case n < 3:
+		if b.one(6) {
+			return b.does(m.to, "forges", "returned receipt of "+m.id+" to "+m.from)
+		}
 		return b.does(pick(b.author, liars...), "forges", pick(b.author, lieKinds...)+" of "+m.id+" to "+m.from)
 	case n == 3:
 		return b.does(m.from, "cancels", m.id)
