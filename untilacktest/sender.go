@@ -314,11 +314,15 @@ func (s *Sender) hear(stanza string) {
 	}
 	s.note("reads", stanza)
 	means := s.proves(stanza)
-	if news := s.tracker.Receive(s.world.Now(), []byte(stanza)); news && len(means) == 0 {
+	news := s.tracker.Receive(s.world.Now(), []byte(stanza))
+	if news && len(means) == 0 {
 		s.world.breach("no forged receipt", nil, "%s believes %s", s, stanza)
 	}
 	for _, t := range means {
 		s.check(t)
+		if !news && s.remembers(t) {
+			s.world.breach("one result", t.message, "it was %s, and %s passes over %s", t.first, s, stanza)
+		}
 	}
 	s.wind()
 }

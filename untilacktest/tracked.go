@@ -239,10 +239,6 @@ func (s *Sender) check(t *tracked) {
 		finished = true
 	default:
 	}
-	remembered := time.Hour
-	if s.options.Tombstones != 0 || s.options.TombstoneAge != 0 {
-		remembered = 0
-	}
 	switch {
 	case finished != (t.results > 0), finished == (now.State == client.Waiting):
 		w.breach("one result", t.message, "it is %s, done %v, told %d times", now, finished, t.results)
@@ -250,9 +246,15 @@ func (s *Sender) check(t *tracked) {
 		w.breach("one result", t.message, "it waits, receipt %v, error %v", t.proven, t.failed)
 	case t.first.State == client.Delivered && now.State != client.Delivered:
 		w.breach("one result", t.message, "it was delivered, and is %s", now)
-	case t.proven && now.State != client.Delivered && w.now-t.firstAt < remembered:
+	case t.proven && now.State != client.Delivered && s.remembers(t):
 		w.breach("one result", t.message, "it is %s, and a receipt came", now)
 	}
+}
+
+// remembers reports whether the Tracker must know a message that it has told of.
+func (s *Sender) remembers(t *tracked) bool {
+	standard := s.options.Tombstones == 0 && s.options.TombstoneAge == 0
+	return standard && t.life == s.life && t.results > 0 && s.world.now-t.firstAt < time.Hour
 }
 
 // concludes checks that there is one result of everything, when all has ended.
