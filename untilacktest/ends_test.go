@@ -201,7 +201,7 @@ func TestASenderCatchesUp(t *testing.T) {
 	m, lost := sender.Sends(juliet, "Good night"), sender.Sends(juliet, "good night!")
 	world.Wait(500 * time.Millisecond)
 	sender.Dies()
-	world.Wait(time.Hour)
+	world.Wait(2 * time.Hour)
 	sender.ComesBack()
 	world.Wait(time.Second)
 	if got := m.Result(); got.State != client.Waiting || !slices.Contains(slices.Collect(ids(sender)), m.ID()) {
@@ -213,6 +213,12 @@ func TestASenderCatchesUp(t *testing.T) {
 		if got := m.Result(); got.State != client.Delivered || got.At.Sub(got.Sent) > 2*time.Second {
 			t.Errorf("it is %s, want delivered after some second", got)
 		}
+	}
+	late := sender.Tracker().Stats().Late
+	sender.Hears(juliet+"/laptop", receipt(m))
+	world.Wait(time.Second)
+	if n := sender.Tracker().Stats().Late - late; n != 1 {
+		t.Errorf("of another client's receipt %d are told, want 1", n)
 	}
 	world.EndsWell()
 }
@@ -303,6 +309,27 @@ func TestAClientFailsAndGetsACopy(t *testing.T) {
 	world.Wait(time.Minute)
 	if m.Shown() != 2 || m.Result().State != client.Delivered {
 		t.Errorf("shown %d times, %s; want 2, delivered", m.Shown(), m.Result())
+	}
+	world.EndsWell()
+}
+
+// That it can not work on a copy is nothing to a message that is being worked on.
+func TestAClientFailsOnACopy(t *testing.T) {
+	world := untilacktest.New(t, nil)
+	sender := world.Sender(romeo)
+	slowly := untilacktest.Manners{Proper: true, Delay: 10 * time.Second}
+	phone := world.Client(juliet + "/phone").Behaves(slowly).LogsIn()
+	world.Wait(time.Second)
+	m := sender.Sends(juliet, "Art thou there?")
+	world.Wait(time.Second)
+	phone.Behaves(untilacktest.Manners{Proper: true, Fails: 1})
+	sender.SendsAgain(m)
+	world.Wait(time.Second)
+	phone.Behaves(slowly)
+	sender.SendsAgain(m)
+	world.Wait(time.Minute)
+	if m.Read() != 3 || m.Shown() != 1 || m.Result().State != client.Delivered {
+		t.Errorf("read %d times and shown %d, %s; want 3, 1, delivered", m.Read(), m.Shown(), m.Result())
 	}
 	world.EndsWell()
 }
