@@ -128,7 +128,7 @@ var lieKinds = []string{"receipt", "old receipt", "error", "carbon", "archive", 
 // liars are at addresses that look like others.
 var liars = []string{
 	"tybalt@" + DefaultDomain + "/tomb", "juliet@" + DefaultDomain + ".verona.example/a", "juliet@verona.example/a",
-	"xjuliet@" + DefaultDomain + "/a", "romeo@montague.example.verona.example/orchard", "verona.example",
+	"xjuliet@" + DefaultDomain + "/a", "romeo@montague.example.verona.example/orchard", "mercutio@montague.example/square", "verona.example",
 }
 
 // An endsAuthor makes up what happens besides in one World of eight, at the senders'

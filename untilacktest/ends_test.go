@@ -176,7 +176,7 @@ func TestS49NobodyElseSaysThatItIsDelivered(t *testing.T) {
 	m := sender.Sends(juliet, "Art thou there?")
 	world.Wait(time.Second)
 	inner := strings.Replace(receipt(m), "<message", "<message xmlns='jabber:client' from='"+juliet+"/phone'", 1)
-	for _, from := range []string{"tybalt@capulet.example/tomb", "juliet@capulet.example.verona.example/phone", "capulet.example"} {
+	for _, from := range []string{"tybalt@capulet.example/tomb", "juliet@capulet.example.verona.example/phone", "capulet.example", "mercutio@montague.example/square"} {
 		sender.Hears(from, receipt(m))
 		sender.Hears(from, "<message><received xmlns='urn:xmpp:carbons:2'><forwarded xmlns='urn:xmpp:forward:0'>"+inner+"</forwarded></received></message>")
 		sender.Hears(from, "<message><result xmlns='urn:xmpp:mam:2'><forwarded xmlns='urn:xmpp:forward:0'>"+inner+"</forwarded></result></message>")
