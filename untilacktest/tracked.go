@@ -222,9 +222,12 @@ func (s *Sender) checkResult(t *tracked, r client.Result) {
 
 // isDue checks what Due yields.
 func (s *Sender) isDue(r client.Result) {
-	if t := s.of(r); t == nil || t.first.State != client.Expired || r.State != client.Expired {
+	t := s.of(r)
+	if t == nil || t.first.State != client.Expired || r.State != client.Expired {
 		s.world.breach("one result", nil, "%s is due: %s %s", s, r.ID, r)
+		return
 	}
+	s.check(t)
 }
 
 // check checks what is said of a message that has waited in this process.
