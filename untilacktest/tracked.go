@@ -21,6 +21,7 @@ type tracked struct {
 	sent    *client.Sent
 	life    int // of the Sender's process that has the Sent
 	waited  client.Waited
+	done    <-chan struct{} // that it waits for
 
 	proven    bool // the Sender has read a receipt that counts
 	failed    bool // or an error
@@ -73,6 +74,7 @@ func (s *Sender) means(t *tracked) {
 	if t.life != s.life {
 		t.life, t.restored = s.life, true
 	}
+	t.done = t.sent.Done()
 	left := s.byID[t.waited.ID][:0]
 	for _, other := range s.byID[t.waited.ID] {
 		if other.name() != t.name() {
@@ -238,7 +240,7 @@ func (s *Sender) check(t *tracked) {
 	w, now := s.world, t.sent.Result()
 	finished := false
 	select {
-	case <-t.sent.Done():
+	case <-t.done:
 		finished = true
 	default:
 	}
