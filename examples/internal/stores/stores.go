@@ -58,6 +58,29 @@ func open(ctx context.Context, db *sql.DB, dialect sqlstore.Dialect) (*sqlstore.
 	return sqlstore.Open(ctx, db, dialect, nil)
 }
 
+// OpenFile opens a file of SQLite, which is made if there is none, and has the statements of
+// schema done in it. What is committed lasts through a loss of power. An empty path means a
+// database in memory.
+func OpenFile(ctx context.Context, path, schema string) (*sql.DB, error) {
+	name, err := fileName(path)
+	if err != nil {
+		return nil, err
+	}
+	if path == "" {
+		name = ":memory:"
+	}
+	db, err := sql.Open("sqlite", name)
+	if err != nil {
+		return nil, fmt.Errorf("stores: %w", err)
+	}
+	db.SetMaxOpenConns(1) // in memory each connection has a database of its own
+	if _, err := db.ExecContext(ctx, schema); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("stores: %s: %w", path, err)
+	}
+	return db, nil
+}
+
 // parse returns what a database is opened by.
 func parse(source string) (driver, name string, dialect sqlstore.Dialect, err error) {
 	scheme, _, isURL := strings.Cut(source, "://")

@@ -25,10 +25,10 @@ import (
 // Domain is the server's own.
 const Domain = "localhost"
 
-const (
-	password  = "a secret for a demonstration on loopback"
-	loginTime = 5 * time.Second
-)
+// Password is that of every account.
+const Password = "a secret for a demonstration on loopback"
+
+const loginTime = 5 * time.Second
 
 var errWrongHost = errors.New("wire: the client asked for another host")
 
@@ -45,7 +45,7 @@ func Accept(conn net.Conn, transport Transport) (*xmpp.Session, jid.JID, error) 
 		xmpp.SASLServer(func(n *sasl.Negotiator) bool {
 			name, secret, _ := n.Credentials()
 			user = string(name)
-			return string(secret) == password
+			return string(secret) == Password
 		}, sasl.Plain),
 		xmpp.BindCustom(func(_ jid.JID, resource string) (bound jid.JID, err error) {
 			if resource == "" {
@@ -75,7 +75,7 @@ func login(conn net.Conn, transport Transport, user, resource string) (*xmpp.Ses
 	if err != nil {
 		return nil, err
 	}
-	features := []xmpp.StreamFeature{xmpp.SASL("", password, sasl.Plain), bindResource(resource)}
+	features := []xmpp.StreamFeature{xmpp.SASL("", Password, sasl.Plain), BindResource(resource)}
 	if err := conn.SetDeadline(time.Now().Add(loginTime)); err != nil {
 		return nil, err
 	}
@@ -100,9 +100,9 @@ func negotiator(transport Transport, features []xmpp.StreamFeature) xmpp.Negotia
 
 const nsBind = "urn:ietf:params:xml:ns:xmpp-bind"
 
-// bindResource is the client's resource binding with a resource of its own
+// BindResource is the client's resource binding with a resource of its own
 // choice, which xmpp.BindResource has no means to ask for.
-func bindResource(resource string) xmpp.StreamFeature {
+func BindResource(resource string) xmpp.StreamFeature {
 	return xmpp.StreamFeature{
 		Name:       xml.Name{Space: nsBind, Local: "bind"},
 		Necessary:  xmpp.Authn,
