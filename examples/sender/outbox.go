@@ -21,13 +21,11 @@ import (
 
 // A letter is a message on its way.
 type letter struct {
-	id   string
-	to   jid.JID
-	body string
-	sent time.Time // first; zero: it was not
-	// waits is set for one that another process has sent.
-	waits bool
-	tries int // how often it expired
+	id    string
+	to    jid.JID
+	body  string
+	sent  time.Time // first; zero: it was not
+	tries int       // how often it expired
 }
 
 // stanza returns the message as it is sent. A copy says when it was sent first.

@@ -12,7 +12,7 @@ import (
 	"net"
 	"time"
 
-	"github.com/untilack/untilack/examples/internal/wire"
+	"github.com/untilack/untilack/internal/bind"
 
 	"mellium.im/sasl"
 	"mellium.im/xmpp"
@@ -75,7 +75,7 @@ func (a *Account) negotiate(ctx context.Context, conn net.Conn, config *tls.Conf
 		xmpp.BindResource(),
 	}
 	if resource := a.Address.Resourcepart(); resource != "" {
-		features[1] = wire.BindResource(resource)
+		features[1] = bind.Resource(resource)
 	}
 	state := xmpp.Secure
 	if a.TLS == StartTLS {

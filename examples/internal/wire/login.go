@@ -9,16 +9,13 @@ import (
 	"crypto/rand"
 	"encoding/xml"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"time"
 
+	"github.com/untilack/untilack/internal/bind"
 	"mellium.im/sasl"
-	"mellium.im/xmlstream"
 	"mellium.im/xmpp"
 	"mellium.im/xmpp/jid"
-	"mellium.im/xmpp/stanza"
 	"mellium.im/xmpp/websocket"
 )
 
@@ -75,7 +72,7 @@ func login(conn net.Conn, transport Transport, user, resource string) (*xmpp.Ses
 	if err != nil {
 		return nil, err
 	}
-	features := []xmpp.StreamFeature{xmpp.SASL("", Password, sasl.Plain), BindResource(resource)}
+	features := []xmpp.StreamFeature{xmpp.SASL("", Password, sasl.Plain), bind.Resource(resource)}
 	if err := conn.SetDeadline(time.Now().Add(loginTime)); err != nil {
 		return nil, err
 	}
@@ -96,55 +93,6 @@ func negotiator(transport Transport, features []xmpp.StreamFeature) xmpp.Negotia
 		return websocket.Negotiator(config)
 	}
 	return xmpp.NewNegotiator(config)
-}
-
-const nsBind = "urn:ietf:params:xml:ns:xmpp-bind"
-
-// BindResource is the client's resource binding with a resource of its own
-// choice, which xmpp.BindResource has no means to ask for.
-func BindResource(resource string) xmpp.StreamFeature {
-	return xmpp.StreamFeature{
-		Name:       xml.Name{Space: nsBind, Local: "bind"},
-		Necessary:  xmpp.Authn,
-		Prohibited: xmpp.Ready,
-		Parse: func(_ context.Context, d *xml.Decoder, start *xml.StartElement) (bool, any, error) {
-			return true, nil, d.DecodeElement(&struct{}{}, start)
-		},
-		Negotiate: func(_ context.Context, session *xmpp.Session, _ any) (xmpp.SessionState, io.ReadWriter, error) {
-			if err := askForResource(session, resource); err != nil {
-				return 0, nil, err
-			}
-			return xmpp.Ready, nil, nil
-		},
-	}
-}
-
-// askForResource sends the request to bind and reads its answer.
-func askForResource(session *xmpp.Session, resource string) error {
-	request := stanza.IQ{ID: rand.Text(), Type: stanza.SetIQ}.Wrap(xmlstream.Wrap(
-		xmlstream.Wrap(
-			xmlstream.Token(xml.CharData(resource)),
-			xml.StartElement{Name: xml.Name{Local: "resource"}},
-		),
-		xml.StartElement{Name: xml.Name{Space: nsBind, Local: "bind"}},
-	))
-	if err := Write(session, request); err != nil {
-		return err
-	}
-	reader := session.TokenReader()
-	defer reader.Close()
-	answer := struct {
-		stanza.IQ
-		Address jid.JID `xml:"urn:ietf:params:xml:ns:xmpp-bind bind>jid"`
-	}{}
-	if err := xml.NewTokenDecoder(reader).Decode(&answer); err != nil {
-		return err
-	}
-	if answer.Type != stanza.ResultIQ || answer.Address.Resourcepart() == "" {
-		return fmt.Errorf("wire: no resource bound: %v", answer.IQ)
-	}
-	session.UpdateAddr(answer.Address)
-	return nil
 }
 
 // Write sends one stanza in one piece.

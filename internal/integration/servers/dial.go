@@ -5,11 +5,14 @@
 package servers
 
 import (
+	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"testing"
 	"time"
 
+	"github.com/untilack/untilack/internal/bind"
 	"mellium.im/sasl"
 	"mellium.im/xmpp"
 )
@@ -18,26 +21,47 @@ import (
 // is closed when the test ends. It has sent no presence, and nobody serves it yet.
 func Dial(t testing.TB, s *Server, a Account) *xmpp.Session {
 	t.Helper()
-	conn, err := net.Dial("tcp", s.Address)
+	session, err := Login(t.Context(), s, a, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close() })
+	t.Cleanup(func() { session.Conn().Close() })
+	return session
+}
+
+// Login is Dial for any goroutine of a test, with a resource to ask for. The caller has to
+// close the session.
+func Login(ctx context.Context, s *Server, a Account, resource string) (*xmpp.Session, error) {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", s.Address)
+	if err != nil {
+		return nil, err
+	}
+	session, err := negotiate(ctx, conn, s, a, resource)
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("%s does not let %s in: %w", s.Name, a.Address, err)
+	}
+	return session, nil
+}
+
+func negotiate(ctx context.Context, conn net.Conn, s *Server, a Account, resource string) (*xmpp.Session, error) {
 	// A context's deadline would not end a login that hangs; this one does.
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	session, err := xmpp.NewClientSession(t.Context(), a.Address, conn,
+	features := []xmpp.StreamFeature{
 		xmpp.StartTLS(&tls.Config{ServerName: s.Domain, RootCAs: s.CA, MinVersion: tls.VersionTLS12}),
 		// Not the mechanisms with channel binding: ejabberd 23.01 refuses mellium's.
 		xmpp.SASL("", a.Password, sasl.ScramSha256, sasl.ScramSha1),
 		xmpp.BindResource(),
-	)
+	}
+	if resource != "" {
+		features[2] = bind.Resource(resource)
+	}
+	session, err := xmpp.NewClientSession(ctx, a.Address, conn, features...)
 	if err != nil {
-		t.Fatalf("%s does not let %s in: %v", s.Name, a.Address, err)
+		return nil, err
 	}
-	if err := conn.SetDeadline(time.Time{}); err != nil {
-		t.Fatal(err)
-	}
-	return session
+	return session, conn.SetDeadline(time.Time{})
 }
