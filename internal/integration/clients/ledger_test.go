@@ -1,0 +1,124 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package clients
+
+import (
+	"maps"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/untilack/untilack/client"
+	"github.com/untilack/untilack/internal/integration/servers"
+)
+
+// A ledger is what a recipient of ours has shown. It shows a message before it acknowledges
+// it.
+type ledger struct {
+	mutex   sync.Mutex
+	bodies  map[string]string // by id
+	times   map[string]int    // how often it was shown
+	changed chan struct{}     // closed when that changes
+}
+
+func newLedger() *ledger {
+	return &ledger{bodies: make(map[string]string), times: make(map[string]int), changed: make(chan struct{})}
+}
+
+func (l *ledger) show(id, body string) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.bodies[id] = body
+	l.times[id]++
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// shown returns the bodies by id, and how often each was shown.
+func (l *ledger) shown() (map[string]string, map[string]int) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return maps.Clone(l.bodies), maps.Clone(l.times)
+}
+
+// await waits until so many messages were shown.
+func (l *ledger) await(t testing.TB, count int) {
+	t.Helper()
+	for {
+		l.mutex.Lock()
+		n, changed := len(l.bodies), l.changed
+		l.mutex.Unlock()
+		if n >= count {
+			return
+		}
+		select {
+		case <-changed:
+		case <-time.After(patience):
+			t.Fatalf("%d of %d messages were shown", n, count)
+		}
+	}
+}
+
+// shownBy returns the same of another client.
+func shownBy(c *servers.Client) (map[string]string, map[string]int) {
+	bodies, times := make(map[string]string), make(map[string]int)
+	for _, e := range c.Events(servers.Message) {
+		bodies[e.ID] = e.Body
+		times[e.ID]++
+	}
+	return bodies, times
+}
+
+// wantShown checks that each letter was shown as it is, and nothing else was; once means
+// once, and not more often.
+func wantShown(t testing.TB, all letters, bodies map[string]string, times map[string]int, once bool) {
+	t.Helper()
+	want := make(map[string]string)
+	for _, l := range all {
+		want[l[0]] = l[1]
+		if n := times[l[0]]; once && n > 1 {
+			t.Errorf("%s was shown %d times", l[0], n)
+		}
+	}
+	if diff := cmp.Diff(want, bodies); diff != "" {
+		t.Errorf("shown (-want +got):\n%s", diff)
+	}
+}
+
+// judge checks that nothing counts as delivered that was not shown, and that of the rest it
+// is known that nothing is known, or that it came back. It returns how many there are of each
+// state, and how many were shown though the sender was not told so.
+func judge(t testing.TB, known map[string]client.Result, bodies map[string]string) (states map[client.State]int, untold int) {
+	t.Helper()
+	states = make(map[client.State]int)
+	for id, r := range known {
+		states[r.State]++
+		_, shown := bodies[id]
+		switch r.State {
+		case client.Delivered:
+			if !shown {
+				t.Errorf("%s is %v, and was not shown", id, r)
+			}
+		case client.Expired, client.Bounced, client.Cancelled:
+			if shown {
+				untold++
+			}
+		default:
+			t.Errorf("%s is %v", id, r)
+		}
+	}
+	return states, untold
+}
+
+// wantDelivered checks that all is delivered, by that address.
+func wantDelivered(t testing.TB, known map[string]client.Result, by string) {
+	t.Helper()
+	for id, r := range known {
+		if r.State != client.Delivered || r.By.String() != by {
+			t.Errorf("%s: %v, want delivered by %s", id, r, by)
+		}
+	}
+}
