@@ -5,7 +5,9 @@
 package clients
 
 import (
+	"cmp"
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"sync"
@@ -15,6 +17,7 @@ import (
 	"github.com/untilack/untilack/client"
 	"github.com/untilack/untilack/internal/integration/servers"
 	"github.com/untilack/untilack/middleware"
+	"mellium.im/xmlstream"
 	"mellium.im/xmpp"
 	"mellium.im/xmpp/jid"
 	"mellium.im/xmpp/stanza"
@@ -29,9 +32,12 @@ type end struct {
 	t         testing.TB
 	server    *servers.Server
 	account   servers.Account
+	resource  string
 	tracker   *client.Tracker
 	responder *client.Responder
 	ledger    *ledger
+	waiting   []*client.Sent // of the process before
+	asked     chan jid.JID   // for the presence, which was shown
 	stop      context.CancelFunc
 	stopped   chan struct{}
 
@@ -42,10 +48,13 @@ type end struct {
 
 // settings are what may differ between ends.
 type settings struct {
+	resource  string        // empty: "end"
 	retention time.Duration // how long a message waits; 0: a minute
 	policy    client.Policy
-	waited    []client.Waited // what a process before this one has sent
-	ledger    *ledger         // of that process
+	late      func(client.Result)
+	before    *end            // the process before this one, whose account and ledger it has
+	waited    []client.Waited // what that one has sent
+	journal   client.Journal
 }
 
 // newEnd returns an end that has logged in. It is stopped when the test ends.
@@ -54,22 +63,24 @@ func newEnd(t testing.TB, s *servers.Server, a servers.Account, o settings) *end
 	if o.retention == 0 {
 		o.retention = time.Minute
 	}
-	if o.ledger == nil {
-		o.ledger = newLedger()
-	}
-	responder, err := client.NewResponder(&client.ResponderOptions{Policy: o.policy})
+	responder, err := client.NewResponder(&client.ResponderOptions{Policy: o.policy, SenderRate: -1, Rate: -1, Journal: o.journal})
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := &end{
-		t: t, server: s, account: a, responder: responder, ledger: o.ledger,
-		tracker: client.NewTracker(&client.TrackerOptions{Account: a.Address, Retention: o.retention, Messages: -1}),
-		stopped: make(chan struct{}), changed: make(chan struct{}),
+		t: t, server: s, account: a, resource: cmp.Or(o.resource, "end"), responder: responder, ledger: newLedger(),
+		tracker: client.NewTracker(&client.TrackerOptions{Account: a.Address, Retention: o.retention, Messages: -1, Late: o.late}),
+		asked:   make(chan jid.JID, 10), stopped: make(chan struct{}), changed: make(chan struct{}),
+	}
+	if o.before != nil {
+		e.ledger = o.before.ledger
 	}
 	for _, w := range o.waited {
-		if _, err := e.tracker.Expect(time.Now(), w); err != nil {
+		sent, err := e.tracker.Expect(time.Now(), w)
+		if err != nil {
 			t.Fatal(err)
 		}
+		e.waiting = append(e.waiting, sent)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	e.stop = stop
@@ -89,7 +100,7 @@ func (e *end) end() {
 func (e *end) run(ctx context.Context) {
 	defer close(e.stopped)
 	for ctx.Err() == nil {
-		session, err := servers.Login(ctx, e.server, e.account, "end")
+		session, err := servers.Login(ctx, e.server, e.account, e.resource)
 		if err != nil {
 			time.Sleep(50 * time.Millisecond) // the link may be dark
 			continue
@@ -107,7 +118,7 @@ func (e *end) serve(ctx context.Context, session *xmpp.Session) {
 		return
 	}
 	var serving sync.WaitGroup
-	serving.Go(func() { _ = c.Serve(nil) })
+	serving.Go(func() { _ = c.Serve(e.admit(c)) })
 	defer serving.Wait()
 	defer c.Close()
 	if c.LoadRoster(ctx) != nil {
@@ -120,6 +131,24 @@ func (e *end) serve(ctx context.Context, session *xmpp.Session) {
 	for m := range c.Messages(ctx) {
 		e.take(m)
 	}
+}
+
+// admit returns a handler that lets everybody see the presence who asks for that.
+func (e *end) admit(c *middleware.Client) xmpp.Handler {
+	return xmpp.HandlerFunc(func(_ xmlstream.TokenReadEncoder, start *xml.StartElement) error {
+		if start.Name.Local != "presence" {
+			return nil
+		}
+		in, err := stanza.NewPresence(*start)
+		if err != nil || in.Type != stanza.SubscribePresence {
+			return err
+		}
+		if _, err := c.Send(context.Background(), stanza.Presence{To: in.From, Type: stanza.SubscribedPresence}.Wrap(nil)); err != nil {
+			return err
+		}
+		e.asked <- in.From
+		return nil
+	})
 }
 
 // A message is one as we send and read it.
@@ -183,6 +212,15 @@ func (e *end) send(to jid.JID, id, body string) *client.Sent {
 		<-c.Done()
 		time.Sleep(time.Millisecond) // until it is no more the current one
 	}
+}
+
+// flush waits until the server has taken what was sent, as its answer to a later question
+// shows, and reports whether that was in time.
+func (e *end) flush(within time.Duration) bool {
+	e.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	return e.client().LoadRoster(ctx) == nil
 }
 
 // letters are ids and bodies of messages, in order.
