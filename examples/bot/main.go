@@ -52,6 +52,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	b.account.AddFlags(flags)
 	path := flags.String("store", "", "the `file` of SQLite to store messages in (default: they are in memory, and lost at the end)")
 	answer := flags.String("answer", "presence", "whom to answer: "+strings.Join(slices.Sorted(maps.Keys(policies)), ", "))
+	rate := flags.Float64("rate", 0, "how many receipts a second an account gets, after a thousand at once (default: 20; below 0: any number)")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		return err
 	}
 	var err error
-	if b.responder, err = client.NewResponder(&client.ResponderOptions{Policy: policy(b)}); err != nil {
+	if b.responder, err = client.NewResponder(&client.ResponderOptions{Policy: policy(b), SenderRate: *rate}); err != nil {
 		return err
 	}
 	if b.mail, err = openMailbox(ctx, *path); err != nil {

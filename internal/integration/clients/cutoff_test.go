@@ -16,7 +16,7 @@ import (
 )
 
 // shortly is how long a message waits where links fail.
-const shortly = 2 * time.Second
+const shortly = time.Second
 
 // faults are the ways in which a link fails here.
 var faults = []link.Fault{link.None, link.Swallow, link.Stall}
@@ -96,38 +96,66 @@ func cutOff(t *testing.T, romeo, juliet *end, network servers.Network, fault lin
 func TestSlixmppIsCutOff(t *testing.T) {
 	eachFault(t, func(t *testing.T, s *servers.Server, fault link.Fault) {
 		behind, network := s.Behind(t)
-		romeo := newEnd(t, s, s.Account(t, "romeo"), settings{policy: client.Always, retention: shortly})
-		juliet := servers.Slixmpp(t, behind, s.Account(t, "juliet"), 0)
-		all := newLetters("there", *messages)
-		third, to := len(all)/3, jid.MustParse(juliet.Address()).Bare()
-		sent := romeo.sendAll(to, all[:third])
-		juliet.Wait(servers.Message, third/2)
-		sent = append(sent, strike(network, fault, romeo, to, all[third:2*third])...)
-		juliet.Wait(servers.Online, 2)
-		sent = append(sent, romeo.sendAll(to, all[2*third:])...)
-		known := romeo.results(sent)
-		first := maps.Clone(known)
-		romeo.sendAgain(to, all, known)
-		bodies, times := shownBy(juliet)
-		wantShown(t, all, bodies, times, false)
-		judgeCopies(t, juliet, first)
+		cutOffOther(t, s, servers.Slixmpp(t, behind, s.Account(t, "juliet"), 0), network, fault, *messages)
 	})
 }
 
-// judgeCopies checks a slixmpp's messages against the results of the first sending: what was
-// delivered by that was not sent again.
-func judgeCopies(t *testing.T, juliet *servers.Client, first map[string]client.Result) {
-	t.Helper()
+// The recipient, converse.js, is cut off. It goes on with the same stream by XEP-0198, and
+// knows copies.
+func TestConverseIsCutOff(t *testing.T) {
+	servers.Each(t, func(t *testing.T, s *servers.Server) {
+		behind, network := s.Behind(t)
+		cutOffOther(t, s, servers.Converse(t, behind, s.Account(t, "juliet")), network, link.Swallow, min(*messages, 100))
+	})
+}
+
+// cutOffOther is cutOff for other people's clients.
+func cutOffOther(t *testing.T, s *servers.Server, juliet *servers.Client, network servers.Network, fault link.Fault, count int) {
+	romeo := newEnd(t, s, s.Account(t, "romeo"), settings{policy: client.Always, retention: shortly})
+	all := newLetters("there", count)
+	third, to := len(all)/3, jid.MustParse(juliet.Address()).Bare()
+	sent := romeo.sendAll(to, all[:third])
+	juliet.Wait(servers.Message, third/2)
+	sent = append(sent, strike(network, fault, romeo, to, all[third:2*third])...)
+	juliet.Wait(servers.Online, 2)
+	sent = append(sent, romeo.sendAll(to, all[2*third:])...)
+	known := romeo.results(sent)
+	first := maps.Clone(known)
+	last := newLetters("last", 1)
+	romeo.sendAgain(to, append(all, last...), known)
+	awaitLast(juliet, servers.Message, last[0][0])
 	bodies, times := shownBy(juliet)
-	judge(t, first, bodies)
-	copies := 0
-	for id, n := range times {
-		if n > 1 && first[id].State == client.Delivered {
+	wantShown(t, append(all, last...), bodies, times, false)
+	judgeFirst(t, first, times)
+}
+
+// awaitLast waits until the newest event of a kind has that id, behind which there is none.
+func awaitLast(juliet *servers.Client, kind servers.Kind, id string) {
+	for n := 1; ; {
+		events := juliet.Wait(kind, n)
+		if events[len(events)-1].ID == id {
+			return
+		}
+		n = len(events) + 1
+	}
+}
+
+// judgeFirst judges the results of the first sending by how often messages were shown in
+// the end, by a client that shows copies: what was delivered was not sent again, and what was
+// shown once of the rest is taken for lost at first.
+func judgeFirst(t *testing.T, first map[string]client.Result, times map[string]int) {
+	t.Helper()
+	bodies := make(map[string]string)
+	for id, r := range first {
+		n, delivered := times[id], r.State == client.Delivered
+		if delivered && n > 1 {
 			t.Errorf("%s was delivered, and shown %d times", id, n)
 		}
-		copies += n - 1
+		if delivered && n > 0 || n > 1 {
+			bodies[id] = ""
+		}
 	}
-	t.Logf("%d were shown twice", copies)
+	judge(t, first, bodies)
 }
 
 // A slixmpp that sends is cut off; it sends nothing again, so what the link swallows is lost.
@@ -148,13 +176,7 @@ func TestSlixmppIsCutOffAsItSends(t *testing.T) {
 		for _, l := range all[half:] {
 			juliet.Send(romeo.address().String(), l[0], l[1])
 		}
-		last := all[len(all)-1][0]
-		for n := half; ; n++ {
-			receipts := juliet.Wait(servers.Receipt, n)
-			if receipts[len(receipts)-1].ID == last {
-				break
-			}
-		}
+		awaitLast(juliet, servers.Receipt, all[len(all)-1][0])
 		bodies, times := romeo.ledger.shown()
 		for _, r := range juliet.Events(servers.Receipt) {
 			if _, shown := bodies[r.ID]; !shown {

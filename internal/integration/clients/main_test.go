@@ -12,7 +12,7 @@ import (
 	"github.com/untilack/untilack/internal/integration/servers"
 )
 
-var messages = flag.Int("messages", 200, "how many messages go each way")
+var messages = flag.Int("messages", 120, "how many messages go each way")
 
 func TestMain(m *testing.M) {
 	flag.Parse()
