@@ -25,8 +25,8 @@ import (
 	"github.com/untilack/untilack/internal/link"
 )
 
-// A sender that is stopped and started again, and a bot that is cut off, and then killed and
-// started again, on a server with the cache: each message is delivered, and stored once.
+// A sender that is stopped and started again, and a bot whose link goes dark, and that is
+// then killed and started again, on a server with the cache: each message is delivered, and stored once.
 func TestSenderAndBot(t *testing.T) {
 	t.Setenv("XMPP_PASSWORD", wire.Password)
 	const messages = 400
@@ -51,7 +51,7 @@ func TestSenderAndBot(t *testing.T) {
 		t.Fatalf("exit status %d, want %d", got, exitUndelivered)
 	}
 	second := &counter{at: map[int]func(){
-		messages / 4: network.Cut,
+		messages / 4: func() { network.Fail(link.Swallow); network.Restore() }, // for the bot's next connection
 		messages / 2: func() { bot.kill(); bot.start() },
 	}}
 	if got := run(t.Context(), arguments, strings.NewReader(""), second, os.Stderr); got != 0 {
@@ -136,7 +136,7 @@ func buildBot(t *testing.T, dir string) string {
 
 // start returns when the bot runs, which does not mean that it is logged in.
 func (b *bot) start() {
-	b.command = exec.Command(b.program, "-account", "juliet@localhost/bot", "-server", b.server, "-tls", "none", "-answer", "all", "-store", b.store)
+	b.command = exec.Command(b.program, "-account", "juliet@localhost/bot", "-server", b.server, "-tls", "none", "-answer", "all", "-ping", "300ms", "-store", b.store)
 	b.command.Stderr = os.Stderr
 	if err := b.command.Start(); err != nil {
 		b.t.Errorf("no bot: %v", err)
