@@ -82,6 +82,8 @@ func cutOff(t *testing.T, romeo, juliet *end, network servers.Network, fault lin
 	sent = append(sent, strike(network, fault, romeo, to, all[third:2*third])...)
 	sent = append(sent, romeo.sendAll(to, all[2*third:])...)
 	known := romeo.results(sent)
+	romeo.flush(patience) // all that has come is handled
+	romeo.ledger.wantRead(t, known)
 	bodies, _ := juliet.ledger.shown()
 	if lost, _ := judge(t, known, bodies); lost == 0 && fault != link.None {
 		t.Error("nothing was lost: the link did not fail")
@@ -120,6 +122,8 @@ func cutOffOther(t *testing.T, s *servers.Server, juliet *servers.Client, networ
 	juliet.Wait(servers.Online, 2)
 	sent = append(sent, romeo.sendAll(to, all[2*third:])...)
 	known := romeo.results(sent)
+	romeo.flush(patience) // all that has come is handled
+	romeo.ledger.wantRead(t, known)
 	first := maps.Clone(known)
 	last := newLetters("last", 1)
 	romeo.sendAgain(to, append(all, last...), known)

@@ -51,7 +51,6 @@ type settings struct {
 	resource  string        // empty: "end"
 	retention time.Duration // how long a message waits; 0: a minute
 	policy    client.Policy
-	late      func(client.Result)
 	before    *end            // the process before this one, whose account and ledger it has
 	waited    []client.Waited // what that one has sent
 	journal   client.Journal
@@ -69,12 +68,12 @@ func newEnd(t testing.TB, s *servers.Server, a servers.Account, o settings) *end
 	}
 	e := &end{
 		t: t, server: s, account: a, resource: cmp.Or(o.resource, "end"), responder: responder, ledger: newLedger(),
-		tracker: client.NewTracker(&client.TrackerOptions{Account: a.Address, Retention: o.retention, Messages: -1, Late: o.late}),
-		asked:   make(chan jid.JID, 10), stopped: make(chan struct{}), changed: make(chan struct{}),
+		asked: make(chan jid.JID, 10), stopped: make(chan struct{}), changed: make(chan struct{}),
 	}
 	if o.before != nil {
 		e.ledger = o.before.ledger
 	}
+	e.tracker = client.NewTracker(&client.TrackerOptions{Account: a.Address, Retention: o.retention, Messages: -1, Late: e.ledger.late})
 	for _, w := range o.waited {
 		sent, err := e.tracker.Expect(time.Now(), w)
 		if err != nil {
@@ -118,7 +117,7 @@ func (e *end) serve(ctx context.Context, session *xmpp.Session) {
 		return
 	}
 	var serving sync.WaitGroup
-	serving.Go(func() { _ = c.Serve(e.admit(c)) })
+	serving.Go(func() { _ = c.Serve(e.watch(c)) })
 	defer serving.Wait()
 	defer c.Close()
 	if c.LoadRoster(ctx) != nil {
@@ -133,22 +132,40 @@ func (e *end) serve(ctx context.Context, session *xmpp.Session) {
 	}
 }
 
-// admit returns a handler that lets everybody see the presence who asks for that.
-func (e *end) admit(c *middleware.Client) xmpp.Handler {
-	return xmpp.HandlerFunc(func(_ xmlstream.TokenReadEncoder, start *xml.StartElement) error {
-		if start.Name.Local != "presence" {
-			return nil
-		}
-		in, err := stanza.NewPresence(*start)
-		if err != nil || in.Type != stanza.SubscribePresence {
+// watch returns a handler that notes what receipts come in, and lets everybody see the
+// presence who asks for that.
+func (e *end) watch(c *middleware.Client) xmpp.Handler {
+	return xmpp.HandlerFunc(func(r xmlstream.TokenReadEncoder, start *xml.StartElement) error {
+		switch start.Name.Local {
+		case "message":
+			var in struct {
+				Received struct {
+					ID string `xml:"id,attr"`
+				} `xml:"urn:xmpp:receipts received"`
+			}
+			err := xml.NewTokenDecoder(xmlstream.MultiReader(xmlstream.Token(*start), r)).Decode(&in)
+			if err == nil && in.Received.ID != "" {
+				e.ledger.read(in.Received.ID)
+			}
 			return err
+		case "presence":
+			return e.admit(c, start)
 		}
-		if _, err := c.Send(context.Background(), stanza.Presence{To: in.From, Type: stanza.SubscribedPresence}.Wrap(nil)); err != nil {
-			return err
-		}
-		e.asked <- in.From
 		return nil
 	})
+}
+
+// admit answers a presence, if it asks for ours.
+func (e *end) admit(c *middleware.Client, start *xml.StartElement) error {
+	in, err := stanza.NewPresence(*start)
+	if err != nil || in.Type != stanza.SubscribePresence {
+		return err
+	}
+	if _, err := c.Send(context.Background(), stanza.Presence{To: in.From, Type: stanza.SubscribedPresence}.Wrap(nil)); err != nil {
+		return err
+	}
+	e.asked <- in.From
+	return nil
 }
 
 // A message is one as we send and read it.

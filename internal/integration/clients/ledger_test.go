@@ -6,6 +6,7 @@ package clients
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -15,27 +16,34 @@ import (
 	"github.com/untilack/untilack/internal/integration/servers"
 )
 
-// A ledger is what a recipient of ours has shown. It shows a message before it acknowledges
-// it.
+// A ledger is what an end has seen. It shows a message before it acknowledges it.
 type ledger struct {
-	mutex   sync.Mutex
-	bodies  map[string]string // by id
-	times   map[string]int    // how often it was shown
-	changed chan struct{}     // closed when that changes
+	mutex    sync.Mutex
+	bodies   map[string]string // what was shown, by id
+	times    map[string]int    // how often it was
+	receipts map[string]int    // how many were read for an id
+	tooLate  []client.Result
+	changed  chan struct{} // closed when any of that changes
 }
 
 func newLedger() *ledger {
-	return &ledger{bodies: make(map[string]string), times: make(map[string]int), changed: make(chan struct{})}
+	return &ledger{
+		bodies: make(map[string]string), times: make(map[string]int), receipts: make(map[string]int),
+		changed: make(chan struct{}),
+	}
 }
 
-func (l *ledger) show(id, body string) {
+func (l *ledger) note(f func()) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	l.bodies[id] = body
-	l.times[id]++
+	f()
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
+
+func (l *ledger) show(id, body string) { l.note(func() { l.bodies[id] = body; l.times[id]++ }) }
+func (l *ledger) read(id string)       { l.note(func() { l.receipts[id]++ }) }
+func (l *ledger) late(r client.Result) { l.note(func() { l.tooLate = append(l.tooLate, r) }) }
 
 // shown returns the bodies by id, and how often each was shown.
 func (l *ledger) shown() (map[string]string, map[string]int) {
@@ -47,9 +55,23 @@ func (l *ledger) shown() (map[string]string, map[string]int) {
 // await waits until so many messages were shown.
 func (l *ledger) await(t testing.TB, count int) {
 	t.Helper()
+	l.until(t, "messages shown", count, func() int { return len(l.bodies) })
+}
+
+// awaitLate waits for so many late results, and returns them.
+func (l *ledger) awaitLate(t testing.TB, count int) []client.Result {
+	t.Helper()
+	l.until(t, "late results", count, func() int { return len(l.tooLate) })
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return slices.Clone(l.tooLate)
+}
+
+func (l *ledger) until(t testing.TB, what string, count int, now func() int) {
+	t.Helper()
 	for {
 		l.mutex.Lock()
-		n, changed := len(l.bodies), l.changed
+		n, changed := now(), l.changed
 		l.mutex.Unlock()
 		if n >= count {
 			return
@@ -57,7 +79,24 @@ func (l *ledger) await(t testing.TB, count int) {
 		select {
 		case <-changed:
 		case <-time.After(patience):
-			t.Fatalf("%d of %d messages were shown", n, count)
+			t.Fatalf("%d of %d %s", n, count, what)
+		}
+	}
+}
+
+// wantRead checks that results are what an end was told: what is delivered is what a receipt
+// was read for, in time.
+func (l *ledger) wantRead(t testing.TB, known map[string]client.Result) {
+	t.Helper()
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	late := make(map[string]bool)
+	for _, r := range l.tooLate {
+		late[r.ID] = true
+	}
+	for id, r := range known {
+		if delivered, read := r.State == client.Delivered, l.receipts[id] > 0; delivered != read && !late[id] {
+			t.Errorf("%s is %v; was a receipt read? %v", id, r, read)
 		}
 	}
 }

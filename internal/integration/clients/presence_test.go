@@ -52,8 +52,7 @@ func TestTwoClients(t *testing.T) {
 		laptop := newEnd(t, s, account, settings{policy: client.Always, resource: "laptop"})
 		all := newLetters("there", 20)
 		told := make(map[string]string) // by whom a message is delivered, late and not
-		late := make(chan client.Result, 2*len(all))
-		romeo := newEnd(t, s, s.Account(t, "romeo"), settings{policy: client.Always, late: func(r client.Result) { late <- r }})
+		romeo := newEnd(t, s, s.Account(t, "romeo"), settings{policy: client.Always})
 		for id, r := range romeo.results(romeo.sendAll(account.Address, all)) {
 			told[id+" "+r.By.String()] += "first"
 		}
@@ -64,8 +63,7 @@ func TestTwoClients(t *testing.T) {
 				want[l[0]+" "+e.address().String()] = true
 			}
 		}
-		for range all {
-			r := <-late
+		for _, r := range romeo.ledger.awaitLate(t, len(all)) {
 			told[r.ID+" "+r.By.String()] += "late"
 		}
 		got := make(map[string]bool)
