@@ -65,6 +65,7 @@ func run(ctx context.Context, arguments []string, stdin io.Reader, stdout io.Wri
 	defer s.outbox.close()
 	s.screen = newScreen(stdout, stderr, len(s.letters))
 	err = s.run(ctx)
+	s.screen.end()
 	fmt.Fprintln(stderr, s.summary())
 	switch {
 	case err != nil:

@@ -40,3 +40,6 @@ func (s *screen) show(r client.Result) {
 	fmt.Fprintf(s.out, "%s to %s: %v\n", r.ID, r.To, r)
 	_ = s.bar.Add(1)
 }
+
+// end takes the bar away.
+func (s *screen) end() { _ = s.bar.Clear() }

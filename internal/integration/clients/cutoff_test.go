@@ -31,8 +31,8 @@ func strike(network servers.Network, fault link.Fault, romeo *end, to jid.JID, a
 	network.Fail(fault)
 	sent := romeo.sendAll(to, all)
 	romeo.flush(300 * time.Millisecond) // or for a moment, if the end's own link is dark
+	network.Restore() // for the connections that follow
 	network.Cut()
-	network.Restore()
 	return sent
 }
 

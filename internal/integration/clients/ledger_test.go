@@ -129,7 +129,7 @@ func wantShown(t testing.TB, all letters, bodies map[string]string, times map[st
 
 // judge checks that nothing counts as delivered that was not shown, nor as not written what
 // was, and that of the rest it is known that nothing is known, or that it came back. It
-// returns how many were lost, and how many were shown though the sender was not told so.
+// returns how many were not shown by then, and how many were though the sender was not told.
 func judge(t testing.TB, known map[string]client.Result, bodies map[string]string) (lost, untold int) {
 	t.Helper()
 	states := make(map[client.State]int)
@@ -146,7 +146,7 @@ func judge(t testing.TB, known map[string]client.Result, bodies map[string]strin
 			t.Errorf("%s is %v; was it shown? %v", id, r, shown)
 		}
 	}
-	t.Logf("%v; %d were lost, of %d that were shown the receipts", states, lost, untold)
+	t.Logf("%v; %d were not shown, and of %d that were the receipts were lost", states, lost, untold)
 	return lost, untold
 }
 

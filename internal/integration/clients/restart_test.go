@@ -66,8 +66,8 @@ func TestBotRestarts(t *testing.T) {
 		juliet.ledger.await(t, len(all))
 		juliet.flush(patience) // the receipts are at the server, and go into the dark from there
 		juliet.end()
+		network.Restore() // for the connections that follow
 		network.Cut()
-		network.Restore()
 		known := romeo.results(sent)
 		bodies, _ := juliet.ledger.shown()
 		if _, untold := judge(t, known, bodies); untold != len(all) {

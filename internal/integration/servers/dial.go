@@ -46,7 +46,10 @@ func Login(ctx context.Context, s *Server, a Account, resource string) (*xmpp.Se
 }
 
 func negotiate(ctx context.Context, conn net.Conn, s *Server, a Account, resource string) (*xmpp.Session, error) {
-	// A context's deadline would not end a login that hangs; this one does.
+	// Mellium sets a deadline in the past when ctx ends, and takes it back at once, so that a
+	// login that hangs may not notice, and goes on without the one that is set here.
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	ctx = context.WithoutCancel(ctx)
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return nil, err
 	}
