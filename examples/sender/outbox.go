@@ -26,6 +26,8 @@ type letter struct {
 	body  string
 	sent  time.Time // first; zero: it was not
 	tries int       // how often it expired
+
+	copies []*client.Sent // for whoever sends it
 }
 
 // stanza returns the message as it is sent. A copy says when it was sent first.

@@ -69,9 +69,11 @@ func (s *sender) sort() error {
 			s.todo <- l
 			continue
 		}
-		if _, err := s.tracker.Expect(time.Now(), client.Waited{ID: l.id, To: l.to.String(), Sent: l.sent}); err != nil {
+		sent, err := s.tracker.Expect(time.Now(), client.Waited{ID: l.id, To: l.to.String(), Sent: l.sent})
+		if err != nil {
 			return err
 		}
+		l.copies = append(l.copies, sent)
 	}
 	return nil
 }
@@ -103,17 +105,26 @@ func (s *sender) serve(ctx context.Context, session *xmpp.Session) error {
 	}
 }
 
-// send sends a letter. If it is not written after all, its result is Cancelled.
+// send sends a letter, unless a receipt for an earlier copy has come late: not every client
+// acknowledges two. If it is not written after all, its result is Cancelled.
 func (s *sender) send(ctx context.Context, c *middleware.Client, l *letter) error {
+	for _, c := range l.copies {
+		if r := c.Result(); r.State == client.Delivered {
+			s.results <- r
+			return nil
+		}
+	}
 	if l.sent.IsZero() {
 		l.sent = time.Now()
 	}
 	if err := s.outbox.sending(l); err != nil {
 		return err
 	}
-	if _, err := c.Encode(ctx, l.stanza()); err != nil {
+	sent, err := c.Encode(ctx, l.stanza())
+	if err != nil {
 		return errors.Join(err, s.outbox.unsent(l))
 	}
+	l.copies = append(l.copies, sent)
 	return nil
 }
 

@@ -76,7 +76,7 @@ func TestBotRestarts(t *testing.T) {
 
 		o.before = juliet
 		next := newEnd(t, s, account, o)
-		romeo.sendAgain(to, all, known)
+		romeo.sendAgain(to, all, sent)
 		bodies, times := next.ledger.shown()
 		wantShown(t, all, bodies, times, true)
 	})
