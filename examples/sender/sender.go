@@ -33,10 +33,11 @@ type sender struct {
 	todo    chan *letter       // has room for all
 	results chan client.Result // has room for one of each letter, and there is no more at a time
 	counts  map[client.State]int
+	fail    context.CancelCauseFunc // ends the run
 }
 
-// run returns when it is known of all letters what became of them, or ctx ends, or the first
-// login fails.
+// run returns when it is known of all letters what became of them, or ctx ends, or with an
+// error if the first login fails or a letter can not be sent at all.
 func (s *sender) run(ctx context.Context) error {
 	s.byID, s.counts = make(map[string]*letter), make(map[client.State]int)
 	s.todo, s.results = make(chan *letter, len(s.letters)), make(chan client.Result, len(s.letters))
@@ -49,11 +50,11 @@ func (s *sender) run(ctx context.Context) error {
 	if err := s.sort(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, s.fail = context.WithCancelCause(ctx)
 	var sessions sync.WaitGroup
-	sessions.Go(func() { cancel(s.account.Keep(ctx, s.serve)) })
+	sessions.Go(func() { s.fail(s.account.Keep(ctx, s.serve)) })
 	err := s.collect(ctx)
-	cancel(nil)
+	s.fail(nil)
 	sessions.Wait()
 	for err == nil && len(s.results) > 0 { // of the last moment
 		_, err = s.note(<-s.results)
@@ -118,10 +119,14 @@ func (s *sender) send(ctx context.Context, c *middleware.Client, l *letter) erro
 		l.sent = time.Now()
 	}
 	if err := s.outbox.sending(l); err != nil {
+		s.fail(err)
 		return err
 	}
 	sent, err := c.Encode(ctx, l.stanza())
 	if err != nil {
+		if !errors.Is(err, middleware.ErrClosed) { // it is not the session: no other would take it
+			s.fail(err)
+		}
 		return errors.Join(err, s.outbox.unsent(l))
 	}
 	l.copies = append(l.copies, sent)

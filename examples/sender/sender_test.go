@@ -19,10 +19,13 @@ import (
 	"time"
 
 	"github.com/untilack/untilack"
+	"github.com/untilack/untilack/client"
 	"github.com/untilack/untilack/examples/internal/relay"
 	"github.com/untilack/untilack/examples/internal/stores"
 	"github.com/untilack/untilack/examples/internal/wire"
 	"github.com/untilack/untilack/internal/link"
+
+	"mellium.im/xmpp/jid"
 )
 
 // A sender that is stopped and started again, and a bot whose link goes dark, and that is
@@ -146,6 +149,29 @@ func (b *bot) start() {
 func (b *bot) kill() {
 	_ = b.command.Process.Kill()
 	_ = b.command.Wait()
+}
+
+// A receipt that comes when a message has expired counts, and the message is not sent again.
+func TestLateReceipt(t *testing.T) {
+	now := time.Now()
+	romeo, juliet := jid.MustParse("romeo@capulet.example/here"), jid.MustParse("juliet@capulet.example/there")
+	tracker := client.NewTracker(&client.TrackerOptions{Account: romeo, Retention: time.Minute})
+	copied, err := tracker.Expect(now, client.Waited{ID: "m1", To: juliet.Bare().String(), Sent: now.Add(-time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range tracker.Due(now) {
+	}
+	if !tracker.Settle(now, juliet, romeo, "m1") {
+		t.Fatal("the receipt does not count")
+	}
+	s := &sender{results: make(chan client.Result, 1)}
+	if err := s.send(t.Context(), nil, &letter{id: "m1", tries: 1, copies: []*client.Sent{copied}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-s.results; got.State != client.Delivered {
+		t.Errorf("the message is %v", got)
+	}
 }
 
 func TestParse(t *testing.T) {
