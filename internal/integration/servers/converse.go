@@ -86,11 +86,12 @@ func browse(t testing.TB, name, chromium, url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{}
-	err = p.startLeashed(exec.Command(chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+	command := exec.Command(chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
 		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-		"--disable-dev-shm-usage", "--log-level=3", "--user-data-dir="+profile, url))
-	if err != nil {
+		"--disable-dev-shm-usage", "--log-level=3", "--user-data-dir="+profile, url)
+	command.Env = append(os.Environ(), "TMPDIR="+profile) // it leaves something there
+	p := &process{}
+	if err := p.startLeashed(command); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
