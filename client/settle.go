@@ -106,8 +106,12 @@ func (t *Tracker) bounce(data []byte, m *receipts.Message, e evidence) bool {
 	return t.hear(m.ID, m, e)
 }
 
-// maxErrorText is how many bytes of text are kept of an error.
-const maxErrorText = 4096
+// maxErrorText is how many bytes of text are kept of an error, and maxErrorName how many of
+// its type and of its condition, which anybody can make up.
+const (
+	maxErrorText = 4096
+	maxErrorName = 64
+)
 
 // errorIn returns the error in a stanza.
 func errorIn(data []byte) error {
@@ -116,6 +120,12 @@ func errorIn(data []byte) error {
 	}
 	if err := xml.Unmarshal(data, &v); err != nil || v.Error == nil {
 		return stanza.Error{Type: stanza.Cancel, Condition: stanza.UndefinedCondition}
+	}
+	if len(v.Error.Type) > maxErrorName {
+		v.Error.Type = stanza.Cancel
+	}
+	if len(v.Error.Condition) > maxErrorName {
+		v.Error.Condition = stanza.UndefinedCondition
 	}
 	size := 0
 	for lang, text := range v.Error.Text {

@@ -100,6 +100,7 @@ func TestR39Errors(t *testing.T) {
 		{"without an error", ``, stanza.Error{Type: stanza.Cancel, Condition: stanza.UndefinedCondition}},
 		{"with an error of something else", `<error xmlns='urn:x'/>`, stanza.Error{}},
 		{"with a text that is too long", `<error type='wait'><resource-constraint` + ns + `/><text` + ns + `>` + strings.Repeat("a", 5000) + `</text></error>`, stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint}},
+		{"with names that are too long", `<error type='` + strings.Repeat("a", 5000) + `'><` + strings.Repeat("a", 5000) + ns + `/></error>`, stanza.Error{Type: stanza.Cancel, Condition: stanza.UndefinedCondition}},
 		{"with many texts", `<error type='wait'><resource-constraint` + ns + `/>` + manyTexts() + `</error>`, stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
