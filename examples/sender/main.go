@@ -17,7 +17,7 @@
 //
 // With -outbox all of this is also in a file of SQLite. What was not finished when the
 // sender ended, however it did, goes on when it is started with the same file: what waited
-// still waits for its receipt, and the rest is sent.
+// still waits for its receipt, and the rest is sent. Nothing is added meanwhile.
 //
 // When the stream ends, or the server answers no ping, the sender logs in again, after a pause that
 // grows up to half a minute. The exit status is 0 if all messages were delivered, 1 if not,
@@ -103,12 +103,21 @@ func parse(ctx context.Context, arguments []string, stdin io.Reader, stderr io.W
 	if err := s.account.Validate(); err != nil {
 		return nil, err
 	}
+	if to.Bare().Equal(s.account.Address.Bare()) {
+		return nil, errors.New("-to must be somebody else: nobody acknowledges what is their own")
+	}
 	bodies, err := read(*messages, stdin)
 	if err != nil {
 		return nil, err
 	}
 	if s.outbox, err = openOutbox(ctx, *path); err != nil {
 		return nil, err
+	}
+	if s.letters, err = s.outbox.open(); err != nil || len(s.letters) > 0 {
+		if err == nil {
+			fmt.Fprintf(stderr, "sender: going on with %d messages of the outbox; none is added\n", len(s.letters))
+		}
+		return s, err
 	}
 	if err := s.outbox.add(to, bodies); err != nil {
 		return nil, err

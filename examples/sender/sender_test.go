@@ -178,6 +178,7 @@ func TestParse(t *testing.T) {
 	t.Setenv("XMPP_PASSWORD", "secret")
 	for _, arguments := range []string{
 		"", "-to juliet@capulet.example", "-account capulet.example -to juliet@capulet.example",
+		"-account romeo@capulet.example -to romeo@capulet.example/phone",
 		"-account romeo@capulet.example", "-account romeo@capulet.example -to @",
 		"-account romeo@capulet.example -to juliet@capulet.example more",
 		"-account romeo@capulet.example -to juliet@capulet.example -messages -1",
@@ -202,5 +203,21 @@ func TestParse(t *testing.T) {
 	defer s.outbox.close()
 	if len(s.letters) != 2 || s.letters[1].body != "b" || s.tries != 3 || s.wait != time.Minute || s.account.Password != "secret" {
 		t.Errorf("got %+v", s)
+	}
+}
+
+// A sender that is started again with its outbox goes on, and sends nothing twice.
+func TestParseOutbox(t *testing.T) {
+	t.Setenv("XMPP_PASSWORD", "secret")
+	arguments := strings.Fields("-account romeo@capulet.example/x -to juliet@capulet.example -messages 3 -outbox " + t.TempDir() + "/out.db")
+	for range 2 {
+		s, err := parse(t.Context(), arguments, strings.NewReader(""), io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(s.letters) != 3 {
+			t.Errorf("%d messages are to be sent, want 3", len(s.letters))
+		}
+		s.outbox.close()
 	}
 }
