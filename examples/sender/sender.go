@@ -62,7 +62,8 @@ func (s *sender) run(ctx context.Context) error {
 	return err
 }
 
-// sort has the letters wait that were sent by another process, and sends the others.
+// sort has the letters wait that were sent by another process, and sends the others. Their
+// time begins anew: the receipts may be among what the server has kept meanwhile.
 func (s *sender) sort() error {
 	for _, l := range s.letters {
 		s.byID[l.id] = l
@@ -70,7 +71,7 @@ func (s *sender) sort() error {
 			s.todo <- l
 			continue
 		}
-		sent, err := s.tracker.Expect(time.Now(), client.Waited{ID: l.id, To: l.to.String(), Sent: l.sent})
+		sent, err := s.tracker.Expect(time.Now(), client.Waited{ID: l.id, To: l.to.String()})
 		if err != nil {
 			return err
 		}
