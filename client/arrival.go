@@ -76,7 +76,7 @@ func (a *Arrival) blocked(e *memory) error {
 // receipt may have been lost. The Policy and the rates of this moment count.
 //
 // The error is that of Err, or ErrRate, or wraps the Journal's. But for the Journal's, and for
-// ErrInHand, it ends the message like a receipt: copies are not shown.
+// ErrInHand, it ends the message like a receipt: copies are not shown, as long as the Responder is there.
 func (a *Arrival) Ack(now time.Time) (receipts.Ack, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

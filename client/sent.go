@@ -23,6 +23,7 @@ type Sent struct {
 	deadline arena.Ref // 0: there is none
 	state    State     // the first result's
 	room     bool      // to is an occupant of a room; it does not change
+	copies   uint16    // how many times Track has given it, but for those Unwritten
 	known    *outcome
 	watchers *watcher
 	next     *Sent // with the same id, and older
@@ -134,4 +135,14 @@ func (s *Sent) Wait(ctx context.Context) (Result, error) {
 // the same is told to Late.
 func (s *Sent) Cancel(now time.Time) bool {
 	return s.tracker.finish(now, s, &outcome{state: Cancelled, at: now})
+}
+
+// Unwritten is Cancel for one of several writes: a message that Track has given more than
+// once, see ErrDuplicate, waits until none of them can have happened.
+func (s *Sent) Unwritten(now time.Time) bool {
+	s.tracker.mu.Lock()
+	s.copies -= min(s.copies, 1)
+	left := s.copies
+	s.tracker.mu.Unlock()
+	return left == 0 && s.Cancel(now)
 }

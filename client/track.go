@@ -98,6 +98,7 @@ func (t *Tracker) add(now time.Time, s *Sent) (*Sent, error) {
 		return s, nil
 	}
 	if old := t.messages.twin(s); old != nil {
+		old.copies = max(old.copies, old.copies+1) // of too many the last ones do not count
 		return old, ErrDuplicate
 	}
 	if t.options.Messages >= 0 && t.messages.waiting >= t.options.Messages {
@@ -110,6 +111,7 @@ func (t *Tracker) add(now time.Time, s *Sent) (*Sent, error) {
 		t.messages.deadlines.add(wall(now), s, s.sent.Add(t.options.Retention))
 	}
 	t.stats.Asked++
+	s.copies = 1
 	return s, nil
 }
 
@@ -125,7 +127,7 @@ type Waited struct {
 
 // Expect has a message wait that Track does not see: one that a program before this one
 // has sent, see All, or one that asks from within an encrypted envelope (XEP-0420 §9). If
-// w.Sent is zero it is now; otherwise its time goes on, and one that is too old is Expired
+// w.Sent is zero, or in the future, it is now; otherwise its time goes on, and one that is too old is Expired
 // at the next Due.
 //
 // The error wraps [ErrFull], [ErrDuplicate] or [ErrClosed], or [receipts.ErrValue] if
@@ -134,7 +136,7 @@ func (t *Tracker) Expect(now time.Time, w Waited) (*Sent, error) {
 	if w.ID == "" || w.To == "" {
 		return nil, fmt.Errorf("%w: id %q, to %q", receipts.ErrValue, w.ID, w.To)
 	}
-	if w.Sent.IsZero() {
+	if w.Sent.IsZero() || w.Sent.After(now) { // or a clock was wrong
 		w.Sent = now
 	}
 	id := receipts.NewText(w.ID).String() // as a receipt has it

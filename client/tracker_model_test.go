@@ -65,8 +65,11 @@ func (w *trackerTwin) restart() {
 		if err != nil {
 			w.Fatal(err)
 		}
-		m := waiting[i]
-		w.model.sent = append(w.model.sent, &naiveSent{id: m.id, to: m.to, at: m.at, sent: sent})
+		m, at := waiting[i], waiting[i].at
+		if at.After(w.now) {
+			at = w.now
+		}
+		w.model.sent = append(w.model.sent, &naiveSent{id: m.id, to: m.to, at: at, sent: sent})
 		i++
 	}
 	w.same("All's length", len(waiting), i)

@@ -17,7 +17,8 @@ import (
 // ClientOptions are the settings of a Client. The zero value is a sensible choice.
 type ClientOptions struct {
 	// Tracker follows what is sent. One that is given may be shared by several
-	// sessions, and lives on when the Client ends.
+	// sessions, and lives on when the Client ends. What has waited for too long between
+	// two sessions expires some seconds into the next one, which may bring its receipt.
 	// Default: a new one for the session's account, which is closed with the Client.
 	Tracker *client.Tracker
 
@@ -134,7 +135,8 @@ func (c *Client) Done() <-chan struct{} { return c.done }
 // written is Cancelled.
 //
 // It waits for the writes, but not longer than WriteTimeout. It may be called several
-// times and from anywhere; after the first call it does nothing. Its error is that of
+// times and from anywhere but the hooks of a Tracker, which the one who writes calls; after
+// the first call it does nothing. Its error is that of
 // closing the connection, which can be ignored.
 func (c *Client) Close() error { return c.close() }
 

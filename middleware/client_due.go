@@ -15,9 +15,14 @@ import (
 // come to it by other ways than ours.
 const lookAgain = 30 * time.Second
 
+// catchUp is how long a session has, from its beginning, to bring the receipts that the
+// server has kept, before what has waited for too long meanwhile expires.
+const catchUp = 5 * time.Second
+
 // A due ends what has waited for too long in a Tracker, on one timer.
 type due struct {
 	tracker *client.Tracker
+	from    time.Time // when it begins
 
 	mu    sync.Mutex
 	timer *time.Timer // nil: stopped
@@ -27,7 +32,11 @@ type due struct {
 func (d *due) start(t *client.Tracker) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.tracker, d.at = t, time.Now().Add(lookAgain)
+	now := time.Now()
+	d.tracker, d.at, d.from = t, now.Add(lookAgain), now
+	if t.Stats().Waiting > 0 { // since the session before
+		d.from = now.Add(catchUp)
+	}
 	d.timer = time.AfterFunc(lookAgain, d.look)
 	d.set()
 }
@@ -67,7 +76,11 @@ func (d *due) hasten() {
 
 // set sets the timer to an earlier time, if something is due by then.
 func (d *due) set() {
-	if next, ok := d.tracker.Next(); ok && next.Before(d.at) {
+	next, ok := d.tracker.Next()
+	if next.Before(d.from) {
+		next = d.from
+	}
+	if ok && next.Before(d.at) {
 		d.at = next
 		d.timer.Reset(max(time.Until(next), time.Millisecond))
 	}

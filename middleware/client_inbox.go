@@ -166,6 +166,9 @@ func isNews(m *receipts.Message) bool {
 // that a receipt would not have told (XEP-0184 §8).
 func (c *Client) turnAway(m *receipts.Message) {
 	from, err := jid.Parse(m.From.String())
+	if m.ID.IsEmpty() || !m.Marks.Has(receipts.Content) {
+		return // nobody waits for an answer
+	}
 	if err != nil || c.responder == nil || m.Type == stanza.GroupChatMessage || !c.responder.Answers(from) {
 		return
 	}

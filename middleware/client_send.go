@@ -79,22 +79,24 @@ func (c *Client) track(ctx context.Context, stanza []byte) (*client.Sent, error)
 // putFirst puts a message into the queue.
 func (c *Client) putFirst(ctx context.Context, raw []byte, sent *client.Sent) (*client.Sent, error) {
 	if err := c.queue.putWithin(ctx, raw, sent); err != nil {
-		sent.Cancel(time.Now())
+		sent.Unwritten(time.Now())
 		return nil, err
 	}
 	c.due.hasten()
 	return sent, nil
 }
 
-// putAgain puts a copy of a message that waits into the queue. What becomes of the copy
-// says nothing about the first one.
+// putAgain puts a copy of a message that waits into the queue. The message waits while
+// either may have been written.
 func (c *Client) putAgain(ctx context.Context, raw []byte, sent *client.Sent) (*client.Sent, error) {
 	stamp := receipts.Delay{From: c.session.LocalAddr().String(), Stamp: sent.At()}
 	raw, err := receipts.AppendDelayed(nil, raw, stamp)
 	if err != nil {
+		sent.Unwritten(time.Now())
 		return nil, fmt.Errorf("middleware: %w", err)
 	}
-	if err := c.queue.putWithin(ctx, raw, nil); err != nil {
+	if err := c.queue.putWithin(ctx, raw, sent); err != nil {
+		sent.Unwritten(time.Now())
 		return nil, err
 	}
 	return sent, nil

@@ -79,7 +79,7 @@ func (b *batch) begun(bytes int) int {
 func (b *batch) cancel(from int) {
 	for _, t := range b.sent {
 		if t.index >= from {
-			t.sent.Cancel(time.Now())
+			t.sent.Unwritten(time.Now())
 		}
 	}
 }

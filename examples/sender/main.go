@@ -49,6 +49,7 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends it at once, whatever it waits for
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -106,10 +107,7 @@ func parse(ctx context.Context, arguments []string, stdin io.Reader, stderr io.W
 	if to.Bare().Equal(s.account.Address.Bare()) {
 		return nil, errors.New("-to must be somebody else: nobody acknowledges what is their own")
 	}
-	bodies, err := read(*messages, stdin)
-	if err != nil {
-		return nil, err
-	}
+	var err error
 	if s.outbox, err = openOutbox(ctx, *path); err != nil {
 		return nil, err
 	}
@@ -118,6 +116,10 @@ func parse(ctx context.Context, arguments []string, stdin io.Reader, stderr io.W
 			fmt.Fprintf(stderr, "sender: going on with %d messages of the outbox; none is added\n", len(s.letters))
 		}
 		return s, err
+	}
+	bodies, err := read(*messages, stdin)
+	if err != nil {
+		return nil, err
 	}
 	if err := s.outbox.add(to, bodies); err != nil {
 		return nil, err
