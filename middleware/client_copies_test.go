@@ -51,6 +51,7 @@ func TestClientCatchesUp(t *testing.T) {
 			if late {
 				want = client.Expired
 			} else {
+				time.Sleep(time.Second) // the login takes its time
 				session.hears(t, acks("m1"))
 			}
 			if r, err := sent.Wait(t.Context()); err != nil || r.State != want {
