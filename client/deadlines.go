@@ -65,7 +65,7 @@ func (d *deadlines) remove(s *Sent) {
 	number := d.record(s.deadline).number
 	d.arena.Free(s.deadline)
 	s.deadline, d.sent[number] = 0, nil
-	if d.free = append(d.free, number); len(d.free) == len(d.sent) {
+	if d.free = append(d.free, number); len(d.free) == len(d.sent) && len(d.sent) >= worthwhile {
 		d.sent, d.free = nil, nil
 		d.arena.Trim()
 	}

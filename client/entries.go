@@ -122,9 +122,11 @@ func (r *registry) remove(s *Sent) {
 	s.next = nil
 }
 
+// worthwhile is how many messages there were whose memory is given up.
+const worthwhile = 1024
+
 // shrink gives up memory after there were many messages.
 func (r *registry) shrink() {
-	const worthwhile = 1024
 	if r.most < worthwhile || len(r.named) > r.most/4 {
 		return
 	}
