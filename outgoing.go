@@ -232,7 +232,7 @@ func row(p cache.Packet) actions.Row {
 
 // Persisted is the event that the store was asked to keep an admission's rows,
 // with the store's answer: what Store.Put returned. The verdict of the admission
-// that it returns is Write or Queue.
+// that it returns is Write or Queue, or Refuse under Config.FailClosed.
 func (k *Keeper) Persisted(now time.Time, s *Stream, admission Admission, errs []error) Admission {
 	a := k.enter(s.address.bare)
 	defer k.leave(a)

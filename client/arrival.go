@@ -123,16 +123,11 @@ func (a *Arrival) permit(now time.Time) (first bool, err error) {
 	default:
 		return e == nil || e.fate != acked, nil
 	}
-	a.end(e, seen)
-	return false, err
-}
-
-// end ends the Arrival, and notes what became of the message if it had that in hand.
-func (a *Arrival) end(e *memory, f fate) {
 	a.err = ErrAnswered
 	if a.has(e) {
-		e.window.set(e, f)
+		e.window.set(e, seen)
 	}
+	return false, err
 }
 
 // has reports whether the Arrival has the message in hand.
@@ -169,20 +164,18 @@ func (r *Responder) give(account uint64) {
 // Drop ends the message without a receipt: it was answered by an error, for instance
 // (XEP-0184 §7). Copies of it are not shown, and not acknowledged.
 func (a *Arrival) Drop() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.err != nil {
-		return
-	}
-	r := a.responder
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	a.end(r.find(a.key), dropped)
+	a.endUnanswered(func(e *memory) { e.window.set(e, dropped) })
 }
 
 // Again forgets the message, because it could not be worked on: a copy that comes will be shown.
 // Of a copy it ends this Arrival alone.
 func (a *Arrival) Again() {
+	a.endUnanswered(func(e *memory) { e.window.remove(e) })
+}
+
+// endUnanswered ends the Arrival, if it has not ended, and does something about the message if
+// it had that in hand.
+func (a *Arrival) endUnanswered(do func(*memory)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.err != nil {
@@ -193,6 +186,6 @@ func (a *Arrival) Again() {
 	defer r.mu.Unlock()
 	a.err = ErrAnswered
 	if e := r.find(a.key); a.has(e) {
-		e.window.remove(e)
+		do(e)
 	}
 }

@@ -11,9 +11,9 @@ import (
 )
 
 // A batch is a group of entries as it usually is: packets that the store has not seen,
-// for recipients who have room, and deletions, in PostgreSQL not both, no packet twice. It is written without
-// being read first. If anything turns out to be otherwise the group takes the long way:
-// see transaction.
+// for recipients who have room, and deletions, no packet twice; in PostgreSQL not both. It
+// is written without being read first. If anything turns out to be otherwise the group
+// takes the long way: see transaction.
 type batch struct {
 	puts    []*entry
 	deletes []*entry
