@@ -57,7 +57,7 @@ func TestR65R66R67TheLifeOfAMessage(t *testing.T) {
 			receive, {call: "drop"}, {call: "ack", want: client.ErrAnswered}, again, {call: "err", of: 1, want: client.ErrAnswered}, {call: "ack", of: 1, want: client.ErrAnswered},
 		}},
 		{"R66 Drop of a copy ends the copy alone", []step{
-			receive, again, {call: "drop", of: 1}, {call: "ack", of: 1, want: client.ErrAnswered}, {call: "ack"}, again, {call: "ack", of: 2},
+			receive, again, {call: "drop", of: 1}, {call: "ack", of: 1, want: client.ErrAnswered}, again, {call: "err", of: 2, want: client.ErrInHand}, {call: "ack"}, {call: "ack", of: 2},
 		}},
 		{"R66 Drop after Again changes nothing", []step{
 			receive, {call: "again"}, {call: "drop"}, receive,
