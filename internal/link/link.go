@@ -102,24 +102,26 @@ func (l *Link) acceptAll() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", l.server)
-		if err != nil {
-			_ = client.Close()
-			continue
-		}
-		l.join(client.(*net.TCPConn), server.(*net.TCPConn))
+		l.join(client.(*net.TCPConn))
 	}
 }
 
-// join starts to carry bytes between two connections.
-func (l *Link) join(client, server *net.TCPConn) {
-	line := &line{client: client, server: server, ended: make(chan struct{})}
+// join starts to carry bytes between a client and the server.
+func (l *Link) join(client *net.TCPConn) {
+	// Who sees the server accept may call Cut at once, and means this connection too.
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	if l.closed {
-		line.close()
+		_ = client.Close()
 		return
 	}
+	conn, err := net.DialTimeout("tcp", l.server, 5*time.Second)
+	if err != nil {
+		_ = client.Close()
+		return
+	}
+	server := conn.(*net.TCPConn)
+	line := &line{client: client, server: server, ended: make(chan struct{})}
 	l.lines = append(l.lines, line)
 	if l.dark != None {
 		line.fail(l.dark)
