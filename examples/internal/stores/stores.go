@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
@@ -22,7 +23,38 @@ import (
 // A Store is a store of rows with its database, which Close closes.
 type Store struct {
 	*sqlstore.Store
-	db *sql.DB
+	db      *sql.DB
+	dialect sqlstore.Dialect
+}
+
+// Database returns the database, for tables of the caller's own.
+func (s *Store) Database() (*sql.DB, sqlstore.Dialect) { return s.db, s.dialect }
+
+// makeTries is how often Make tries, for another server may do the same at the same time.
+const makeTries = 3
+
+// Make makes a table of the caller's own: by CREATE TABLE IF NOT EXISTS, which PostgreSQL
+// fails to do if two do it at once.
+func (s *Store) Make(ctx context.Context, statement string) (err error) {
+	for range makeTries {
+		if _, err = s.db.ExecContext(ctx, statement); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("stores: %s: %w", s.dialect, err)
+	}
+	return nil
+}
+
+var parameter = regexp.MustCompile(`#(\d)`)
+
+// In writes a statement in the database's dialect. Its parameters are #1 and so on.
+func (s *Store) In(statement string) string {
+	if s.dialect == sqlstore.PostgreSQL {
+		return parameter.ReplaceAllString(statement, "$$$1")
+	}
+	return parameter.ReplaceAllString(statement, "?$1")
 }
 
 // Close closes the database. It is to be called when nobody uses the store any more.
@@ -48,7 +80,7 @@ func Open(ctx context.Context, source string) (*Store, error) {
 		db.Close()
 		return nil, fmt.Errorf("stores: %s: %w", dialect, err)
 	}
-	return &Store{Store: store, db: db}, nil
+	return &Store{Store: store, db: db, dialect: dialect}, nil
 }
 
 func open(ctx context.Context, db *sql.DB, dialect sqlstore.Dialect) (*sqlstore.Store, error) {

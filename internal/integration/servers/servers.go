@@ -2,7 +2,7 @@
 // Use of this source code is governed by the BSD 2-clause
 // license that can be found in the LICENSE file.
 
-// Package servers runs XMPP servers of a test's own, prosody and ejabberd, and other
+// Package servers runs XMPP servers of a test's own, prosody, ejabberd and examples/server, and other
 // people's clients that log in to them: slixmpp in a process, converse.js in a browser.
 //
 // All of them listen on loopback alone. What is missing skips the test with one line, or
@@ -93,7 +93,7 @@ func Each(t *testing.T, test func(*testing.T, *Server)) {
 	}
 }
 
-var kinds = []*kind{&prosody, &ejabberd}
+var kinds = []*kind{&prosody, &ejabberd, &untilack}
 
 // StopShared stops the servers that the tests share.
 func StopShared() {
@@ -101,6 +101,9 @@ func StopShared() {
 		if k.shared != nil {
 			k.shared.stop()
 		}
+	}
+	if built != "" {
+		os.RemoveAll(built)
 	}
 }
 

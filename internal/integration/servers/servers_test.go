@@ -7,12 +7,16 @@ package servers_test
 import (
 	"encoding/xml"
 	"fmt"
+	"net/url"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/untilack/untilack/internal/integration/postgres"
 	"github.com/untilack/untilack/internal/integration/servers"
+	"github.com/untilack/untilack/internal/link"
 	"mellium.im/xmlstream"
 	"mellium.im/xmpp"
 	"mellium.im/xmpp/jid"
@@ -22,6 +26,7 @@ import (
 func TestMain(m *testing.M) {
 	code := m.Run()
 	servers.StopShared()
+	postgres.StopShared()
 	os.Exit(code)
 }
 
@@ -147,4 +152,82 @@ func cut(t *testing.T, network servers.Network, client, to *servers.Client) {
 	if got := receipts[len(receipts)-1].ID; got != "back" {
 		t.Errorf("got a receipt for %s, want one for back", got)
 	}
+}
+
+// TestDark has clients of all kinds lose their network in silence in the middle of 200
+// messages. Our server loses none of them, and tells no sender of a failure.
+func TestDark(t *testing.T) {
+	s := servers.Untilack(t)
+	for name, start := range map[string]func(*servers.Server) *servers.Client{
+		"slixmpp":  func(s *servers.Server) *servers.Client { return servers.Slixmpp(t, s, s.Account(t, "juliet"), 0) },
+		"converse": func(s *servers.Server) *servers.Client { return servers.Converse(t, s, s.Account(t, "juliet")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			const count = 200
+			romeo := servers.Slixmpp(t, s, s.Account(t, "romeo"), 0)
+			behind, network := s.Behind(t)
+			juliet := start(behind)
+			to, _, _ := strings.Cut(juliet.Address(), "/")
+			want := make(map[string]bool)
+			for i := range count {
+				id := fmt.Sprint(name, i)
+				want[id] = true
+				romeo.Send(to, id, "Art thou there?")
+				if i == count/2 {
+					juliet.Wait(servers.Message, count/4)
+					network.Fail(link.Swallow)
+				}
+			}
+			time.Sleep(time.Second) // she is in a tunnel
+			network.Restore()
+			network.Cut() // her phone finds out
+			juliet.Wait(servers.Online, 2)
+			for n := count; len(want) > 0; n++ { // each copy counts
+				for _, m := range juliet.Wait(servers.Message, n) {
+					delete(want, m.ID)
+				}
+			}
+			if failures := romeo.Events(servers.Failure); len(failures) > 0 {
+				t.Errorf("romeo was told of %d failures, the first %+v", len(failures), failures[0])
+			}
+		})
+	}
+}
+
+// TestNodes has two clients talk whose servers have nothing in common but a PostgreSQL.
+func TestNodes(t *testing.T) {
+	dsn, err := postgres.Need(t).NewSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := asURL(dsn)
+	here, there := servers.UntilackOn(t, store, "romeo", "juliet"), servers.UntilackOn(t, store, "romeo", "juliet")
+	account := func(name string) servers.Account {
+		return servers.Account{Address: jid.MustParse(name + "@" + here.Domain), Password: "secret"}
+	}
+	const count = 50
+	romeo := servers.Slixmpp(t, here, account("romeo"), 0)
+	juliet := servers.Slixmpp(t, there, account("juliet"), 0)
+	for i := range count {
+		romeo.Send("juliet@"+there.Domain, fmt.Sprint("m", i), "Art thou there?")
+	}
+	for i, m := range juliet.Wait(servers.Message, count) {
+		if want := fmt.Sprint("m", i); m.ID != want {
+			t.Errorf("got %s, want %s", m.ID, want)
+		}
+	}
+	romeo.Wait(servers.Receipt, count)
+	if failures := romeo.Events(servers.Failure); len(failures) > 0 {
+		t.Errorf("got failures: %+v", failures)
+	}
+}
+
+// asURL returns a data source name as a URL.
+func asURL(dsn string) string {
+	values := make(url.Values)
+	for _, field := range strings.Fields(dsn) {
+		name, value, _ := strings.Cut(field, "=")
+		values.Set(name, value)
+	}
+	return "postgres:///?" + values.Encode()
 }

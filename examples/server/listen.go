@@ -1,0 +1,70 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/untilack/untilack/examples/server/c2s"
+	"github.com/untilack/untilack/examples/server/router"
+	"github.com/untilack/untilack/examples/server/ws"
+)
+
+// listen begins to listen wherever the server is to.
+func (s *Server) listen(where *router.Router, tlsConfig *tls.Config) error {
+	handler := s.handler(where)
+	for _, at := range []struct {
+		wanted string
+		is     *string
+		serve  func(net.Listener)
+	}{
+		{s.config.Listen.TCP, &s.Addr.TCP, func(l net.Listener) { s.clients.Serve(l, c2s.Transport{}) }},
+		{s.config.Listen.TLS, &s.Addr.TLS, func(l net.Listener) { s.clients.Serve(l, c2s.Transport{TLS: true}) }},
+		{s.config.Listen.HTTP, &s.Addr.HTTP, s.webServer(handler, nil)},
+		{s.config.Listen.HTTPS, &s.Addr.HTTPS, s.webServer(handler, tlsConfig)},
+	} {
+		if at.wanted == "" {
+			continue
+		}
+		listener, err := net.Listen("tcp", at.wanted)
+		if err != nil {
+			return fmt.Errorf("%w (there are flags for other addresses)", err)
+		}
+		*at.is = listener.Addr().String()
+		s.wait.Go(func() { at.serve(listener) })
+	}
+	return nil
+}
+
+// webServer returns what serves HTTP, over TLS if there is a configuration for it.
+func (s *Server) webServer(handler http.Handler, tlsConfig *tls.Config) func(net.Listener) {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true) // WebSockets are not for HTTP/2
+	server := &http.Server{
+		Handler: handler, Protocols: &protocols, TLSConfig: tlsConfig,
+		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(s.config.Log.Handler(), slog.LevelDebug),
+	}
+	s.web = append(s.web, server)
+	return func(l net.Listener) {
+		if tlsConfig != nil {
+			l = tls.NewListener(l, tlsConfig)
+		}
+		_ = server.Serve(l) // until it is closed
+	}
+}
+
+// webSocketURL returns that of the WebSocket at an address, or "" if there is none.
+func webSocketURL(scheme, address string) string {
+	if address == "" {
+		return ""
+	}
+	return scheme + "://" + address + ws.Path
+}

@@ -1,0 +1,189 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package router
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/untilack/untilack"
+	"github.com/untilack/untilack/actions"
+	"github.com/untilack/untilack/cache"
+	"github.com/untilack/untilack/middleware"
+	"github.com/untilack/untilack/receipts"
+)
+
+// The types of messages (RFC 6121 §5.2.2). Any other is a normal message.
+const (
+	chat      = "chat"
+	groupchat = "groupchat"
+	headline  = "headline"
+	normal    = "normal"
+	failure   = "error"
+)
+
+// message brings a message to its recipient.
+func (c *Client) message(s *sent) {
+	if s.toText == "" { // RFC 6120 §10.3.1
+		s.raw, s.to, s.toText = with(s.raw, "to", c.bare), c.address.Bare(), c.bare
+	}
+	if !slices.Contains([]string{chat, groupchat, headline, failure}, s.kind) {
+		s.kind = normal
+	}
+	r := c.router
+	switch {
+	case r.isRemote(s.to):
+		c.refuse(s, remoteNotFound)
+	case r.isServer(s.to) || !r.Exists(s.to.Localpart()):
+		c.refuseAs(s, s.kind != headline)
+	default:
+		identify(s)
+		c.deliver(s)
+	}
+}
+
+// identify gives a message an id that has none and asks for no receipt, so that it can be
+// kept. One that asks without an id is left as it is: the answer would be for an id that
+// its sender does not know.
+func identify(s *sent) {
+	if s.id == "" && (s.kind == chat || s.kind == normal) && !receipts.Mentions(s.raw) {
+		s.id = rand.Text()
+		s.raw = with(s.raw, "id", s.id)
+	}
+}
+
+// deliver hands a message to those of the account's clients that it is for. Where a session
+// turns out to have ended, and the Keeper did not take the message, others are looked for.
+func (c *Client) deliver(s *sent) {
+	for {
+		clients, otherwise := c.router.recipients(s)
+		if len(clients) == 0 {
+			otherwise(c, s)
+			return
+		}
+		taken, err := hand(s, clients)
+		if taken {
+			return
+		}
+		if err != nil {
+			c.notDelivered(s, err)
+			return
+		}
+	}
+}
+
+// hand writes a message to clients, and reports whether one of them, or the Keeper, took it.
+// Clients that turn out to have ended are taken out.
+func hand(s *sent, clients []*Client) (taken bool, failed error) {
+	for _, recipient := range clients {
+		err := recipient.WriteStanza(context.Background(), s.raw)
+		switch {
+		case err == nil:
+			taken = true
+		case !errors.Is(err, middleware.ErrClosed):
+			failed = errors.Join(failed, err)
+		case recipient.account.remove(recipient):
+			recipient.leave()
+		}
+	}
+	return taken, failed
+}
+
+// notDelivered tells the sender of a message that was neither written nor kept.
+func (c *Client) notDelivered(s *sent, err error) {
+	switch {
+	case errors.Is(err, untilack.ErrBusy):
+		c.refuse(s, resourceConstraint)
+	case errors.Is(err, untilack.ErrRefused):
+		c.router.Log.Warn("message refused", "from", c.full, "to", s.toText, "error", err)
+		c.refuse(s, internalError)
+	default:
+		c.router.Log.Info("message not written", "from", c.full, "to", s.toText, "error", err)
+		c.refuse(s, badRequest)
+	}
+}
+
+// An otherwise is what becomes of a message that no client is for.
+type otherwise func(*Client, *sent)
+
+// recipients returns the clients that a message is for, by table 1 of RFC 6121 §8.5. Of those
+// with the highest priority all get it: the table leaves the choice, and so none waits for
+// another one's dead stream.
+func (r *Router) recipients(s *sent) ([]*Client, otherwise) {
+	a := r.find(s.to.Bare().String())
+	if resource := s.to.Resourcepart(); resource != "" {
+		if exact := a.at(resource); exact != nil {
+			return []*Client{exact}, nil
+		}
+		if s.kind != chat && !isReceipt(s) {
+			return nil, func(c *Client, s *sent) { c.refuseAs(s, true) }
+		}
+	}
+	switch s.kind {
+	case groupchat:
+		return nil, func(c *Client, s *sent) { c.refuseAs(s, true) }
+	case failure:
+		return nil, func(*Client, *sent) {}
+	case headline:
+		return a.willing(), func(*Client, *sent) {}
+	}
+	return a.best(), (*Client).keep
+}
+
+// refuseAs refuses a message if its sender may know.
+func (c *Client) refuseAs(s *sent, told bool) {
+	if told {
+		c.refuse(s, serviceUnavailable)
+	}
+}
+
+// keep has the Keeper keep a message until its recipient comes (XEP-0160). If the recipient
+// is at another node of this server, that finds it in the store.
+func (c *Client) keep(s *sent) {
+	if isReceipt(s) {
+		c.keepReceipt(s)
+		return
+	}
+	err := c.router.Keeper.Offline(context.Background(), s.raw)
+	m, _ := receipts.Scan(s.raw)
+	if err == nil || !m.Marks.Has(receipts.Content) { // nobody misses that somebody types
+		return
+	}
+	c.router.Log.Info("message not kept", "from", c.full, "to", s.toText, "error", err)
+	c.refuse(s, serviceUnavailable)
+}
+
+// keepReceipt puts a receipt into the store as mail: the Keeper keeps none, for nothing
+// acknowledges it, but its sender would never know, and may be at another node. It is
+// delivered like other mail, and gone when its client has read it.
+func (c *Client) keepReceipt(s *sent) {
+	ctx, cancel := withPatience()
+	defer cancel()
+	id := s.id
+	if id == "" {
+		id = rand.Text()
+	}
+	p := cache.Packet{
+		Key:      cache.Key{To: s.to.Bare().String(), From: c.full, ID: id},
+		Marks:    cache.Chat | cache.NotAsked,
+		Received: time.Now(),
+		Stanza:   s.raw,
+	}
+	if errs := c.router.Store.Put(ctx, actions.NewRow(p, false)); errs != nil {
+		c.router.Log.Info("receipt not kept", "from", c.full, "to", s.toText, "error", errors.Join(errs...))
+	}
+}
+
+// isReceipt reports whether a stanza is a receipt.
+func isReceipt(s *sent) bool {
+	if s.name != "message" || s.kind == failure || !receipts.Mentions(s.raw) {
+		return false
+	}
+	m, err := receipts.Scan(s.raw)
+	return err == nil && m.Kind.Has(receipts.KindReceived)
+}

@@ -1,0 +1,231 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package router
+
+import (
+	"encoding/xml"
+	"strconv"
+	"strings"
+
+	"github.com/untilack/untilack/examples/server/roster"
+	"mellium.im/xmpp/jid"
+)
+
+// maxPresence is how large a presence may be, in bytes: the last one of each client is kept.
+const maxPresence = 16 << 10
+
+// maxDirected is to how many addresses a client may have sent a presence of their own.
+const maxDirected = 256
+
+// sendsPresence does what a presence asks for (RFC 6121 §3 and §4).
+func (c *Client) sendsPresence(s *sent) {
+	switch request := roster.Request(s.kind); {
+	case len(s.raw) > maxPresence:
+		c.refuse(s, notAcceptable)
+	case s.toText != "" && c.router.isRemote(s.to):
+		c.refuse(s, remoteNotFound)
+	case request == roster.Subscribe, request == roster.Subscribed, request == roster.Unsubscribe, request == roster.Unsubscribed:
+		c.subscription(s, request)
+	case s.kind == "probe":
+		c.probe(s.to.Bare())
+	case s.kind == failure:
+		c.pass(s)
+	case s.kind != "" && s.kind != unavailable:
+		c.refuse(s, badRequest)
+	case s.toText != "":
+		c.direct(s)
+	case s.kind == "":
+		c.arrive(s)
+	default:
+		c.depart(s.raw)
+	}
+}
+
+const unavailable = "unavailable"
+
+// arrive is the client's presence for all. With the first one the client learns who else is
+// there, and gets what was kept for it.
+func (c *Client) arrive(s *sent) {
+	priority := priorityOf(s.raw)
+	c.account.mutex.Lock()
+	first := c.presence == nil
+	c.presence, c.priority = s.raw, priority
+	c.account.mutex.Unlock()
+	items := c.contacts()
+	c.tellAll(s.raw, items)
+	if first {
+		c.learn(items)
+	}
+	c.Keeper().Presence(true, priority)
+}
+
+// priorityOf returns the priority in a presence; 0 if there is none that can be read.
+func priorityOf(raw []byte) int {
+	var p struct {
+		Priority string `xml:"priority"`
+	}
+	_ = xml.Unmarshal(raw, &p) // it was well-formed when it was read
+	n, err := strconv.ParseInt(strings.TrimSpace(p.Priority), 10, 8)
+	if err != nil {
+		return 0
+	}
+	return int(n)
+}
+
+// depart is the client's unavailable presence for all.
+func (c *Client) depart(raw []byte) {
+	c.account.mutex.Lock()
+	was, directed := c.presence != nil, c.directed
+	c.presence, c.directed, c.priority = nil, nil, 0
+	c.account.mutex.Unlock()
+	c.Keeper().Presence(false, 0)
+	if was {
+		c.tellAll(raw, c.contacts())
+	}
+	for _, to := range directed {
+		c.tell(raw, to)
+	}
+}
+
+// leave tells the others that the client is not there any more.
+func (c *Client) leave() {
+	c.account.mutex.RLock()
+	known := c.presence != nil || len(c.directed) > 0
+	c.account.mutex.RUnlock()
+	if known {
+		c.depart(tag("presence", "", "type", unavailable, "from", c.full))
+	}
+}
+
+// contacts returns the items of the client's roster. If they can not be read, nobody is told
+// anything: that is safe.
+func (c *Client) contacts() []roster.Item {
+	ctx, cancel := withPatience()
+	defer cancel()
+	items, err := c.router.Roster.List(ctx, c.bare)
+	if err != nil {
+		c.router.Log.Error("roster not read", "account", c.bare, "error", err)
+	}
+	return items
+}
+
+// tellAll shows a presence to the account's own clients and to those who may see it.
+func (c *Client) tellAll(raw []byte, items []roster.Item) {
+	c.tell(raw, c.address.Bare())
+	for _, item := range items {
+		if !item.From {
+			continue
+		}
+		if to, err := jid.Parse(item.Contact); err == nil {
+			c.tell(raw, to)
+		}
+	}
+}
+
+// tell shows a presence without an address to an account, or to one of its clients.
+func (c *Client) tell(raw []byte, to jid.JID) {
+	if c.router.Blocks.Has(c.bare, to.String()) || c.router.Blocks.Has(to.Bare().String(), c.full) {
+		return
+	}
+	c.router.show(with(raw, "to", to.String()), to)
+}
+
+// show writes a presence to the clients at an address that may see presences.
+func (r *Router) show(raw []byte, to jid.JID) {
+	for _, c := range r.present(to) {
+		c.write(raw)
+	}
+}
+
+// present returns the clients at an address that may see presences.
+func (r *Router) present(to jid.JID) []*Client {
+	a := r.find(to.Bare().String())
+	if to.Resourcepart() == "" {
+		return a.available()
+	}
+	if c := a.at(to.Resourcepart()); c != nil {
+		return []*Client{c}
+	}
+	return nil
+}
+
+// direct shows a presence to one address, who is told when the client goes (RFC 6121 §4.6).
+func (c *Client) direct(s *sent) {
+	key := s.to.String()
+	c.account.mutex.Lock()
+	full := false
+	switch {
+	case s.kind == unavailable:
+		delete(c.directed, key)
+	case c.directed == nil:
+		c.directed = map[string]jid.JID{key: s.to}
+	case len(c.directed) < maxDirected:
+		c.directed[key] = s.to
+	default:
+		_, known := c.directed[key]
+		full = !known
+	}
+	c.account.mutex.Unlock()
+	if full {
+		c.refuse(s, resourceConstraint)
+		return
+	}
+	c.router.show(s.raw, s.to)
+}
+
+// learn shows the client who is there, and who asks to see its presence.
+func (c *Client) learn(items []roster.Item) {
+	for _, other := range c.account.available() {
+		if other != c {
+			c.see(other)
+		}
+	}
+	for _, item := range items {
+		if item.Asked {
+			c.write(tag("presence", "", "type", string(roster.Subscribe), "from", item.Contact, "to", c.bare))
+		}
+		if item.To {
+			c.seeAll(item.Contact)
+		}
+	}
+}
+
+// seeAll shows the client the presences of an account.
+func (c *Client) seeAll(bare string) {
+	for _, other := range c.router.find(bare).available() {
+		c.see(other)
+	}
+}
+
+// see shows the client the presence of another.
+func (c *Client) see(other *Client) {
+	other.account.mutex.RLock()
+	raw := other.presence
+	other.account.mutex.RUnlock()
+	hidden := c.router.Blocks.Has(other.bare, c.full) || c.router.Blocks.Has(c.bare, other.full)
+	if raw != nil && !hidden {
+		c.write(with(raw, "to", c.full))
+	}
+}
+
+// probe answers who asks for a presence, if it may be seen (RFC 6121 §4.3).
+func (c *Client) probe(contact jid.JID) {
+	ctx, cancel := withPatience()
+	defer cancel()
+	item, err := c.router.Roster.Get(ctx, contact.String(), c.bare)
+	if err == nil && item.From {
+		c.seeAll(contact.String())
+	}
+}
+
+// pass hands a presence on as it is.
+func (c *Client) pass(s *sent) {
+	if s.toText == "" || s.to.Resourcepart() == "" {
+		return
+	}
+	if other := c.router.find(s.to.Bare().String()).at(s.to.Resourcepart()); other != nil {
+		other.write(s.raw)
+	}
+}

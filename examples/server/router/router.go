@@ -1,0 +1,228 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+// Package router knows who is there, and brings each stanza to where it is addressed:
+// messages by table 1 of RFC 6121 §8.5, presences by subscriptions, IQs from client to
+// client or to the server itself.
+//
+// A client is a session of package middleware, so what is written to it passes the Keeper.
+// All that has to do with untilack is in message.go: whom a message is for decides the
+// router, and whether it arrived, and what becomes of it if not, the Keeper.
+//
+// Carbons, an archive and rooms would go into message.go as well, and stream management
+// (XEP-0198) into Client.Serve; a router between servers to where remote is refused.
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/untilack/untilack"
+	"github.com/untilack/untilack/actions"
+	"github.com/untilack/untilack/examples/server/blocks"
+	"github.com/untilack/untilack/examples/server/roster"
+	"github.com/untilack/untilack/middleware"
+	"mellium.im/xmpp"
+	"mellium.im/xmpp/jid"
+)
+
+// A Config is what a Router works with. All but MaxSessions is required.
+type Config struct {
+	Domain string
+	Keeper *untilack.Keeper
+	Store  actions.Store // the Keeper's
+	Roster *roster.Store
+	Blocks *blocks.List
+	Exists func(account string) bool // by the name before the "@"
+	Log    *slog.Logger
+
+	// MaxSessions is how many sessions an account has at most. Default: 16.
+	MaxSessions int
+}
+
+// ErrSessions is returned when an account has too many sessions.
+var ErrSessions = errors.New("router: account has too many sessions")
+
+// A Router is where all clients of a server meet. It is safe for concurrent use by multiple
+// goroutines.
+type Router struct {
+	Config
+
+	mutex    sync.RWMutex
+	accounts map[string]*account // those with sessions, by bare address
+}
+
+// New returns a router without clients.
+func New(c Config) *Router {
+	if c.MaxSessions <= 0 {
+		c.MaxSessions = 16
+	}
+	return &Router{Config: c, accounts: make(map[string]*account)}
+}
+
+// An account has its sessions, the newest last. Its lock is held for looks at what is in
+// memory alone; no lock of another account is taken meanwhile.
+type account struct {
+	bare string
+
+	mutex   sync.RWMutex
+	clients []*Client
+}
+
+// patience is how long the database has to answer about rosters.
+const patience = 10 * time.Second
+
+// withPatience returns a context for one question to the database.
+func withPatience() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), patience)
+}
+
+// Bind takes a session in that was negotiated for an address. One with the same resource is
+// ended: a phone that comes back has a dead stream. Serve has to follow.
+func (r *Router) Bind(session *xmpp.Session, address jid.JID, o middleware.Options) (*Client, error) {
+	o.Stream = &untilack.StreamOptions{Away: true} // until it sends its presence
+	c := &Client{router: r, address: address, bare: address.Bare().String(), full: address.String()}
+	r.mutex.Lock()
+	a := r.accounts[c.bare]
+	if a == nil {
+		a = &account{bare: c.bare}
+		r.accounts[c.bare] = a
+	}
+	c.account = a
+	a.mutex.Lock() // taken before the account can be found to be empty
+	r.mutex.Unlock()
+	old, err := a.bind(c, session, &o)
+	a.mutex.Unlock()
+	if err != nil {
+		r.forget(a)
+		return nil, err
+	}
+	if old != nil {
+		old.leave()
+	}
+	return c, nil
+}
+
+// bind adds a client, and returns the one that it replaces, if any.
+func (a *account) bind(c *Client, session *xmpp.Session, o *middleware.Options) (old *Client, err error) {
+	i := slices.IndexFunc(a.clients, func(other *Client) bool { return other.full == c.full })
+	if i < 0 && len(a.clients) >= c.router.MaxSessions {
+		return nil, ErrSessions
+	}
+	if c.Session, err = middleware.Wrap(c.router.Keeper, session, c.address, o); err != nil {
+		return nil, fmt.Errorf("router: %w", err)
+	}
+	if i >= 0 {
+		old = a.clients[i]
+		a.clients = slices.Delete(a.clients, i, i+1)
+	}
+	a.clients = append(a.clients, c)
+	return old, nil
+}
+
+// remove takes a client out. It reports whether it was there.
+func (a *account) remove(c *Client) bool {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	i := slices.Index(a.clients, c)
+	if i >= 0 {
+		a.clients = slices.Delete(a.clients, i, i+1)
+	}
+	return i >= 0
+}
+
+// forget drops an account that has no session left.
+func (r *Router) forget(a *account) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	a.mutex.RLock()
+	defer a.mutex.RUnlock()
+	if len(a.clients) == 0 && r.accounts[a.bare] == a {
+		delete(r.accounts, a.bare)
+	}
+}
+
+// find returns an account that has sessions, or nil.
+func (r *Router) find(bare string) *account {
+	r.mutex.RLock()
+	defer r.mutex.RUnlock()
+	return r.accounts[bare]
+}
+
+// Accounts returns the bare addresses that have sessions.
+func (r *Router) Accounts() (bare []string) {
+	r.mutex.RLock()
+	defer r.mutex.RUnlock()
+	for address := range r.accounts {
+		bare = append(bare, address)
+	}
+	slices.Sort(bare)
+	return bare
+}
+
+// Clients returns the sessions of an account.
+func (r *Router) Clients(bare string) []*Client { return r.find(bare).all() }
+
+// all returns the clients. A nil account has none.
+func (a *account) all() []*Client { return a.those(func(*Client) bool { return true }) }
+
+// those returns the clients that match, which is called under the account's lock.
+func (a *account) those(match func(*Client) bool) (found []*Client) {
+	if a == nil {
+		return nil
+	}
+	a.mutex.RLock()
+	defer a.mutex.RUnlock()
+	for _, c := range a.clients {
+		if match(c) {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// at returns the client with a resource, or nil.
+func (a *account) at(resource string) *Client {
+	found := a.those(func(c *Client) bool { return c.address.Resourcepart() == resource })
+	if len(found) == 0 {
+		return nil
+	}
+	return found[0]
+}
+
+// available returns the clients that have sent their presence.
+func (a *account) available() []*Client {
+	return a.those(func(c *Client) bool { return c.presence != nil })
+}
+
+// interested returns the clients that have asked for the roster.
+func (a *account) interested() []*Client {
+	return a.those(func(c *Client) bool { return c.wantsRoster })
+}
+
+// best returns the available clients with the highest priority, unless that is negative.
+func (a *account) best() (found []*Client) {
+	highest := 0
+	a.those(func(c *Client) bool {
+		switch {
+		case c.presence == nil || c.priority < highest:
+		case c.priority == highest:
+			found = append(found, c)
+		default:
+			found, highest = []*Client{c}, c.priority
+		}
+		return false
+	})
+	return found
+}
+
+// willing returns the available clients whose priority is not negative.
+func (a *account) willing() []*Client {
+	return a.those(func(c *Client) bool { return c.presence != nil && c.priority >= 0 })
+}

@@ -1,0 +1,154 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// get asks the web of a server.
+func (s *Server) get(t *testing.T, method, path string, header http.Header) (status int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+s.Addr.HTTP+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, values := range header {
+		request.Header[name] = values
+	}
+	request.Host = header.Get("Host")
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
+}
+
+// TestWaiting checks that an operator sees what waits, and what he can do about it.
+func TestWaiting(t *testing.T) {
+	s := start(t, testConfig(t))
+	romeo := dial(t, s.Addr.TCP).login("romeo", "orchard").present()
+	for _, id := range []string{"m1", "m2"} {
+		romeo.stanza("<message to='juliet@localhost' id='%s' type='chat'><body>%s, a secret</body></message>", id, id)
+	}
+	romeo.sync()
+	_, list := s.get(t, "GET", "/debug/waiting?recipient=juliet@localhost", nil)
+	var got struct {
+		Recipients []struct {
+			Recipient string
+			Stored    struct{ Messages int }
+		}
+	}
+	if err := json.Unmarshal([]byte(list), &got); err != nil || len(got.Recipients) != 1 || got.Recipients[0].Stored.Messages != 2 {
+		t.Errorf("got %s, %v", list, err)
+	}
+	message := "?recipient=juliet@localhost&sender=" + url.QueryEscape("romeo@localhost/orchard") + "&id="
+	_, peeked := s.get(t, "GET", "/debug/waiting/peek"+message+"m1", nil)
+	contains(t, peeked, "m1, a secret")
+	_, dropped := s.get(t, "POST", "/debug/waiting/drop"+message+"m1", nil)
+	contains(t, dropped, `{"messages dropped":1}`)
+
+	juliet := dial(t, s.Addr.TCP)
+	juliet.mute = true
+	juliet.login("juliet", "balcony").present()
+	juliet.element("message", "id='m2'")
+	juliet.not("id='m1'")
+	_, list = s.get(t, "GET", "/debug/waiting", nil)
+	contains(t, list, `"recipient":"juliet@localhost"`, `"online":["balcony"]`, `"id":"m2"`, `"state":"on stream"`)
+	_, ended := s.get(t, "POST", "/debug/waiting/redeliver?recipient=juliet@localhost", nil)
+	contains(t, ended, `{"streams ended":1}`)
+	contains(t, juliet.ends(), "<reset ")
+	juliet = dial(t, s.Addr.TCP).login("juliet", "balcony").present()
+	juliet.element("message", "id='m2'")
+	s.get(t, "POST", "/debug/waiting/drop"+message+"m2", nil)
+	s.empties(t)
+}
+
+// TestLocal checks that nobody but who is on loopback, and means it, gets at what waits.
+func TestLocal(t *testing.T) {
+	s := start(t, testConfig(t))
+	for name, test := range map[string]struct {
+		method, path string
+		header       http.Header
+		want         int
+	}{
+		"list":            {"GET", "/debug/waiting", nil, http.StatusOK},
+		"other name":      {"GET", "/debug/waiting", http.Header{"Host": {"capulet.example"}}, http.StatusForbidden},
+		"other page":      {"POST", "/debug/waiting/redeliver", http.Header{"Origin": {"http://capulet.example"}}, http.StatusForbidden},
+		"settings":        {"GET", "/config", nil, http.StatusOK},
+		"other's":         {"GET", "/config", http.Header{"Host": {"capulet.example"}}, http.StatusForbidden},
+		"metrics":         {"GET", "/metrics", nil, http.StatusOK},
+		"no such message": {"GET", "/debug/waiting/peek", nil, http.StatusNotFound},
+		"get":             {"GET", "/debug/waiting/drop", nil, http.StatusMethodNotAllowed},
+		"page":            {"GET", "/", nil, http.StatusOK},
+		"no such file":    {"GET", "/none", nil, http.StatusNotFound},
+	} {
+		if status, body := s.get(t, test.method, test.path, test.header); status != test.want {
+			t.Errorf("%s: got %d %s, want %d", name, status, body, test.want)
+		}
+	}
+}
+
+// TestEvents checks that a page learns what happens, and what has happened while it was gone.
+func TestEvents(t *testing.T) {
+	s := start(t, testConfig(t))
+	romeo := dial(t, s.Addr.TCP).login("romeo", "orchard").present()
+	romeo.stanza("<message to='juliet@localhost' id='m1' type='chat'>%s</message>", ask)
+	romeo.sync()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, "GET", "http://"+s.Addr.HTTP+"/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Last-Event-ID", "1") // after romeo's login
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	juliet := dial(t, s.Addr.TCP).login("juliet", "balcony").present()
+	juliet.element("message", "id='m1'")
+	juliet.acknowledge("romeo@localhost/orchard", "m1")
+	want := map[string]bool{"kept": true, "opened": true, "redelivered": true, "settled": true}
+	var got string
+	for lines := bufio.NewScanner(answer.Body); len(want) > 0 && lines.Scan(); {
+		got += lines.Text() + "\n"
+		data, found := strings.CutPrefix(lines.Text(), "data: ")
+		if !found {
+			continue
+		}
+		var event struct{ Reason, Recipient, Sender, ID, Resource string }
+		if err := json.Unmarshal([]byte(data), &event); err != nil {
+			t.Fatal(err)
+		}
+		if event.Recipient == "juliet@localhost" {
+			delete(want, event.Reason)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("no events %v in\n%s", want, got)
+	}
+}
+
+// TestMetrics checks that the numbers are there.
+func TestMetrics(t *testing.T) {
+	s := start(t, testConfig(t))
+	dial(t, s.Addr.TCP).login("romeo", "orchard")
+	_, text := s.get(t, "GET", "/metrics", nil)
+	contains(t, text, "xmpp_sessions 1\n", `untilack_events_total{reason="settled"} 0`, `untilack_events_total{reason="opened"} 1`, "go_goroutines ")
+}

@@ -1,0 +1,100 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package servers
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+)
+
+// untilack is our own: examples/server.
+var untilack = kind{
+	name:          "untilack",
+	configuration: "accounts",
+	template:      "# name:password, one a line\n",
+	command:       untilackCommand,
+	register:      registerInUntilack,
+}
+
+// Untilack returns the server of our own that all tests of a program share, which the first
+// call starts. TestMain has to call StopShared.
+func Untilack(t testing.TB) *Server {
+	t.Helper()
+	return untilack.need(t)
+}
+
+// UntilackOn starts a server of our own with what its messages are to be kept in, and with
+// accounts of those names, whose passwords are "secret". It stops when the test ends.
+func UntilackOn(t testing.TB, store string, names ...string) *Server {
+	t.Helper()
+	with := []string{"-store", store}
+	for _, name := range names {
+		with = append(with, "-account", name+":secret")
+	}
+	s, err := start(&kind{
+		name: untilack.name, configuration: untilack.configuration, template: untilack.template,
+		command: func(s *Server) (*exec.Cmd, error) {
+			c, err := untilackCommand(s)
+			if err == nil {
+				c.Args = append(c.Args, with...)
+			}
+			return c, err
+		},
+	})
+	require(t, err)
+	t.Cleanup(func() {
+		s.stop()
+		if t.Failed() {
+			t.Logf("untilack says:\n%s", s.process.log.since(0))
+		}
+	})
+	return s
+}
+
+// untilackCommand builds the server first, which waits less for receipts than one for people
+// would.
+func untilackCommand(s *Server) (*exec.Cmd, error) {
+	program, err := build()
+	if err != nil {
+		return nil, err
+	}
+	s.WebSocketURL = "ws://" + s.webAddress + "/xmpp-websocket"
+	return exec.Command(program, "-domain", s.Domain, "-dir", s.dir, "-certificate", s.CAFile, "-key", s.keyFile,
+		"-tcp", s.Address, "-tls", "", "-http", s.webAddress, "-https", "", "-ack-wait", "2s", "-probe-wait", "1s"), nil
+}
+
+// build builds examples/server once, in a folder that StopShared removes.
+var build = sync.OnceValues(func() (program string, err error) {
+	if built, err = os.MkdirTemp("", "untilack"); err != nil {
+		return "", err
+	}
+	program = filepath.Join(built, "server")
+	_, here, _, _ := runtime.Caller(0)
+	c := exec.Command("go", "build", "-o", program, "./server")
+	c.Dir = filepath.Join(filepath.Dir(here), "../../../examples")
+	if said, err := c.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("examples/server is not built: %w\n%s", err, said)
+	}
+	return program, nil
+})
+
+// built is the folder with what was built, "" if nothing was.
+var built string
+
+// registerInUntilack adds a line to the file that is read again when somebody is not found.
+func registerInUntilack(s *Server, name, password string) error {
+	file, err := os.OpenFile(s.file("accounts"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	_, err = fmt.Fprintf(file, "%s:%s\n", name, password)
+	return err
+}
