@@ -6,6 +6,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -216,7 +217,9 @@ func TestStalled(t *testing.T) {
 	c.AckWait, c.ProbeWait, c.WriteTimeout = time.Minute, time.Minute, 300*time.Millisecond
 	s := start(t, c)
 	romeo := transports["tcp"](t, s.Addr).login("romeo", "orchard").present()
-	transports["tcp"](t, s.Addr).login("juliet", "balcony").present()
+	stalled := dial(t, s.Addr.TCP)
+	_ = stalled.conn.(*net.TCPConn).SetReadBuffer(64 << 10) // or the kernel may take all there is
+	stalled.login("juliet", "balcony").present()
 	nurse := transports["tcp"](t, s.Addr).login("nurse", "kitchen").present()
 	body := strings.Repeat("x", 50_000)
 	const count = 400 // 20 MB: more than all buffers on the way take
