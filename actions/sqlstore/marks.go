@@ -82,15 +82,11 @@ func (s *Store) areOld(entries []*entry) bool {
 // recall reads what is remembered of packets, for all requests at once and without a lock.
 // It is not cheap if there were many deletions since, and not needed for what stands: what
 // was deleted before, and put again, stands.
-func (s *Store) recall(requests []*request) {
+func (s *Store) recall(g *group) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.options.Timeout)
 	defer cancel()
-	var entries []*entry
-	for _, r := range requests {
-		entries = append(entries, r.entries...)
-	}
-	err := s.recallEntries(ctx, entries)
-	for _, r := range requests {
+	err := s.recallEntries(ctx, g.all())
+	for _, r := range g.requests {
 		r.fail(err)
 	}
 }

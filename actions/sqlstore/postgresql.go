@@ -77,8 +77,8 @@ INSERT INTO untilack_marks (number, deleted, identities) SELECT before + 1, #2::
 )
 
 func (s *Store) putPostgreSQL(ctx context.Context, b *batch) error {
-	pattern := putMany
-	args := []any{int64(len(b.puts)), b.since.deleted, b.since.number, s.options.maxMessages(), s.options.maxBytes()}
+	pattern, from := putMany, b.since()
+	args := []any{int64(len(b.puts)), from.deleted, from.number, s.options.maxMessages(), s.options.maxBytes()}
 	if len(b.puts) == 1 {
 		pattern, args = putOne, append(args, b.puts[0].values()...)
 	} else {
@@ -89,7 +89,7 @@ func (s *Store) putPostgreSQL(ctx context.Context, b *batch) error {
 }
 
 func (s *Store) deletePostgreSQL(ctx context.Context, b *batch) error {
-	pattern, args := deleteOne, []any{int64(1), b.now, joined(b.ids())}
+	pattern, args := deleteOne, []any{int64(1), micros(s.options.Now()), joined(idsOf(b.deletes))}
 	if len(b.deletes) > 1 {
 		var ids array
 		for _, e := range b.deletes {

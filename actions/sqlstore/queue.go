@@ -24,9 +24,9 @@ const (
 // A queue holds what is to be written. While there is something, a goroutine writes it, as
 // much at once as has come meanwhile.
 type queue struct {
-	write func([]*request)
+	write func(*group)
 	most  int  // entries at once
-	mixed bool // puts and deletions too
+	mixed bool // puts and deletions too, and a group that is being written can grow
 	room  chan struct{}
 	more  chan struct{} // that something came
 
@@ -40,7 +40,7 @@ type queue struct {
 	running bool
 }
 
-func newQueue(write func([]*request), most int) *queue {
+func newQueue(write func(*group), most int) *queue {
 	return &queue{write: write, most: most, room: make(chan struct{}, maxQueued), more: make(chan struct{}, 1)}
 }
 
@@ -129,34 +129,61 @@ func (q *queue) add(r *request) {
 // run writes until nothing is there any more.
 func (q *queue) run() {
 	for {
-		q.gather()
-		requests := q.next()
-		if len(requests) == 0 {
+		g := &group{queue: q}
+		if !q.mixed {
+			g.gather()
+		}
+		if !g.take() {
 			return
 		}
 		begun := time.Now()
-		q.writeWanted(requests)
+		if len(g.requests) > 0 {
+			q.write(g)
+		}
 		took := time.Since(begun)
-		q.senders = min(q.length()+len(requests), q.most)
+		q.senders = min(q.length()+len(g.requests), q.most)
 		q.until = time.Now().Add(min(took/gatherPart, maxGather))
-		for _, r := range requests {
-			close(r.done)
-			<-q.room
+		for _, r := range g.requests {
+			q.finish(r)
 		}
 	}
 }
 
-func (q *queue) writeWanted(requests []*request) {
-	wanted := make([]*request, 0, len(requests))
-	for _, r := range requests {
-		if r.begin() {
-			wanted = append(wanted, r)
-		}
-	}
-	if len(wanted) > 0 {
-		q.write(wanted)
-	}
+// finish answers a request.
+func (q *queue) finish(r *request) {
+	close(r.done)
+	<-q.room
 }
+
+// A group is what is written together. It is for the goroutine of the queue alone.
+type group struct {
+	queue    *queue
+	requests []*request
+	entries  int
+	bytes    int64
+}
+
+// all returns the entries of all requests.
+func (g *group) all() []*entry {
+	entries := make([]*entry, 0, g.entries)
+	for _, r := range g.requests {
+		entries = append(entries, r.entries...)
+	}
+	return entries
+}
+
+// grow waits for those who are expected, and takes in what has come. It returns the entries
+// of that, none if the group is complete.
+func (g *group) grow() []*entry {
+	before := len(g.requests)
+	g.gather()
+	g.take()
+	grown := group{requests: g.requests[before:]}
+	return grown.all()
+}
+
+// isComplete reports whether nobody else is expected.
+func (g *group) isComplete() bool { return len(g.requests) >= g.queue.senders }
 
 const (
 	// gatherPart is which part of the time of a commit is waited for others at most, and
@@ -167,13 +194,15 @@ const (
 
 // gather waits until those who were just answered have put again, or a while has passed:
 // they are not to wait for a commit of a few. One sender alone waits for nobody.
-func (q *queue) gather() {
-	if waiting := q.length(); waiting == 0 || waiting >= q.senders {
+func (g *group) gather() {
+	q := g.queue
+	missing := func() bool { return q.length()+len(g.requests) < q.senders }
+	if q.length()+len(g.requests) == 0 || !missing() {
 		return
 	}
 	over := time.NewTimer(time.Until(q.until))
 	defer over.Stop()
-	for q.length() < q.senders {
+	for missing() {
 		select {
 		case <-q.more:
 		case <-over.C:
@@ -188,26 +217,38 @@ func (q *queue) length() int {
 	return len(q.waiting)
 }
 
-// next returns what is to be written in the next transaction, of what may be together what
-// came first, or nothing when it is over.
-func (q *queue) next() (requests []*request) {
+// take takes in what waits, of what may be together what came first. It reports whether
+// anything waited; if not, and the group is empty, it is over.
+func (g *group) take() bool {
+	q := g.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.running = len(q.waiting) > 0
+	if len(q.waiting) == 0 {
+		q.running = len(g.requests) > 0
+		return false
+	}
 	var others []*request
-	entries, bytes := 0, int64(0)
 	for i, r := range q.waiting {
 		if !q.mixed && r.delete != q.waiting[0].delete {
 			others = append(others, r)
 			continue
 		}
-		entries, bytes = entries+len(r.entries), bytes+r.bytes
-		if len(requests) > 0 && (entries > q.most || bytes > maxBytes) {
+		if !g.hasRoom(r) {
 			others = append(others, q.waiting[i:]...)
 			break
 		}
-		requests = append(requests, r)
+		if !r.begin() {
+			q.finish(r)
+			continue
+		}
+		g.requests = append(g.requests, r)
+		g.entries, g.bytes = g.entries+len(r.entries), g.bytes+r.bytes
 	}
 	q.waiting = others
-	return requests
+	return true
+}
+
+// hasRoom reports whether a request may be in the group, too. The first one may.
+func (g *group) hasRoom(r *request) bool {
+	return len(g.requests) == 0 || g.entries+len(r.entries) <= g.queue.most && g.bytes+r.bytes <= maxBytes
 }

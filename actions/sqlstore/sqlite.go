@@ -78,55 +78,50 @@ func (s *Store) prepare(ctx context.Context) error {
 	return nil
 }
 
-// writeSQLite writes a batch. A statement alone is a transaction.
-func (s *Store) writeSQLite(ctx context.Context, b *batch) error {
+// writeSQLite writes a batch. A statement alone is a transaction. A transaction takes in what
+// comes while it is under way: to write a row takes longer than to put the next one.
+func (s *Store) writeSQLite(ctx context.Context, b *batch, g *group) error {
+	now := micros(s.options.Now())
 	switch {
-	case len(b.puts)+len(b.deletes) > 1:
-		return s.inTransaction(ctx, func(tx *sql.Tx) error { return s.newTransaction(ctx, tx).writeBatch(b) })
+	case g.entries > 1 || !g.isComplete():
+		return s.inTransaction(ctx, func(tx *sql.Tx) error { return s.newTransaction(ctx, tx).writeBatch(b, g) })
 	case len(b.puts) == 1:
-		args := append(b.puts[0].values(), b.since.deleted, b.since.number, s.options.maxMessages(), s.options.maxBytes())
+		from := b.since()
+		args := append(b.puts[0].values(), from.deleted, from.number, s.options.maxMessages(), s.options.maxBytes())
 		_, err := s.prepared[statement{putRow, putCount}].ExecContext(ctx, args...)
 		return err
 	}
-	_, err := s.prepared[statement{deleteRow, 1}].ExecContext(ctx, b.deletes[0].id[:], b.now)
+	_, err := s.prepared[statement{deleteRow, 1}].ExecContext(ctx, b.deletes[0].id[:], now)
 	return err
 }
 
-// writeBatch writes a batch of more than one.
-func (t *transaction) writeBatch(b *batch) error {
-	if err := t.lock(int64(len(b.puts) + len(b.deletes))); err != nil {
+// writeBatch writes a batch of more than one, as it is in the end.
+func (t *transaction) writeBatch(b *batch, g *group) error {
+	if err := t.lock(int64(g.queue.most + 1)); err != nil { // and a mark
 		return err
 	}
 	// That one has waited for the lock of the database. The others do not wait, and a
 	// context that can end costs each a goroutine.
 	t.ctx = context.WithoutCancel(t.ctx)
-	boxes := upsertBoxes
-	if len(b.deletes) > 0 {
-		if err := t.deleteBatch(b); err != nil {
+	puts, deletes := 0, 0 // that are written
+	for puts+deletes < len(b.puts)+len(b.deletes) {
+		if err := t.deleteBatch(b.deletes[deletes:]); err != nil {
 			return err
 		}
-	}
-	if len(b.puts) > 0 {
-		boxes = t.store.boxesWithin
-		if err := t.putBatch(b); err != nil {
+		if err := t.putBatch(b.puts[puts:]); err != nil {
 			return err
 		}
-	}
-	return t.writeBoxes(boxes)
-}
-
-// putBatch writes the rows of a batch, and adds them to t.boxes.
-func (t *transaction) putBatch(b *batch) error {
-	for _, e := range b.puts {
-		t.packets[e.id] = new(packet)
-	}
-	if err := t.readMarks(b.since); err != nil {
-		return err
-	}
-	for _, e := range b.puts {
-		if e.isLate(t.packets[e.id].deleted) {
+		puts, deletes = len(b.puts), len(b.deletes)
+		if !b.add(g.grow()) {
 			return errUnusual
 		}
+	}
+	return t.finishBatch(b)
+}
+
+// putBatch writes rows, and adds them to t.boxes.
+func (t *transaction) putBatch(puts []*entry) error {
+	for _, e := range puts {
 		t.clock++
 		if err := t.exec(insertRows, 1, append([]any{t.clock}, e.values()...)); err != nil {
 			return err
@@ -136,10 +131,9 @@ func (t *transaction) putBatch(b *batch) error {
 	return nil
 }
 
-// deleteBatch deletes the rows of a batch, and removes them from t.boxes.
-func (t *transaction) deleteBatch(b *batch) error {
-	ids := b.ids()
-	for part := range slices.Chunk(ids, takenAtOnce) {
+// deleteBatch deletes rows, and removes them from t.boxes.
+func (t *transaction) deleteBatch(deletes []*entry) error {
+	for part := range slices.Chunk(idsOf(deletes), takenAtOnce) {
 		args := padded(arguments(part))
 		err := t.query(takeRows, len(args), args, func(scan scanner) error {
 			var recipient string
@@ -152,6 +146,40 @@ func (t *transaction) deleteBatch(b *batch) error {
 			return err
 		}
 	}
-	t.clock++
-	return t.exec(insertMark, 1, []any{t.clock, b.now, joined(ids)})
+	return nil
+}
+
+// finishBatch writes what there is once for a batch: a mark, and how much each recipient has.
+func (t *transaction) finishBatch(b *batch) error {
+	boxes := upsertBoxes
+	if len(b.puts) > 0 {
+		boxes = t.store.boxesWithin
+		if err := t.findLate(b); err != nil {
+			return err
+		}
+	}
+	if len(b.deletes) > 0 {
+		t.clock++
+		now := micros(t.store.options.Now())
+		if err := t.exec(insertMark, 1, []any{t.clock, now, joined(idsOf(b.deletes))}); err != nil {
+			return err
+		}
+	}
+	return t.writeBoxes(boxes)
+}
+
+// findLate returns errUnusual if one of the rows was deleted before.
+func (t *transaction) findLate(b *batch) error {
+	for _, e := range b.puts {
+		t.packets[e.id] = new(packet)
+	}
+	if err := t.readMarks(b.since()); err != nil {
+		return err
+	}
+	for _, e := range b.puts {
+		if e.isLate(t.packets[e.id].deleted) {
+			return errUnusual
+		}
+	}
+	return nil
 }

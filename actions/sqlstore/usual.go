@@ -15,16 +15,17 @@ import (
 // is written without being read first. If anything turns out to be otherwise the group
 // takes the long way: see transaction.
 type batch struct {
+	options *Options
 	puts    []*entry
 	deletes []*entry
-	now     int64
-	since   since // from where on marks mean something to puts
+	seen    map[identity]bool
+	boxes   map[string]box // what puts take up
 }
 
-// ids returns the identities of deletions.
-func (b *batch) ids() []identity {
-	ids := make([]identity, len(b.deletes))
-	for i, e := range b.deletes {
+// idsOf returns the identities of entries.
+func idsOf(entries []*entry) []identity {
+	ids := make([]identity, len(entries))
+	for i, e := range entries {
 		ids[i] = e.id
 	}
 	return ids
@@ -33,53 +34,49 @@ func (b *batch) ids() []identity {
 // errUnusual says that a batch has to take the long way.
 var errUnusual = errors.New("sqlstore: an unusual batch")
 
-// newBatch returns entries as a batch, and whether they can be one.
-func newBatch(entries []*entry, o *Options) (*batch, bool) {
-	now := o.Now()
-	b := &batch{now: micros(now)}
-	seen := make(map[identity]bool, len(entries))
+// add adds entries, and reports whether it is a batch still.
+func (b *batch) add(entries []*entry) bool {
 	for _, e := range entries {
-		if seen[e.id] {
-			return nil, false
-		}
-		seen[e.id] = true
-		if e.isLate(e.deleted) {
-			return nil, false
-		}
-		if e.delete {
-			b.deletes = append(b.deletes, e)
-		} else {
-			b.puts = append(b.puts, e)
-		}
-	}
-	b.since = sinceOf(b.puts, micros(now.Add(-o.MarkTime)))
-	return b, o.canHave(b.puts)
-}
-
-// canHave reports whether recipients who have nothing would have room for entries.
-func (o *Options) canHave(entries []*entry) bool {
-	boxes := make(map[string]box, len(entries))
-	for _, e := range entries {
-		b := boxes[e.identity.To]
-		b.messages++
-		b.bytes += e.size
-		if b.messages > o.maxMessages() || b.bytes > o.maxBytes() {
+		if b.seen[e.id] || e.isLate(e.deleted) {
 			return false
 		}
-		boxes[e.identity.To] = b
+		b.seen[e.id] = true
+		if e.delete {
+			b.deletes = append(b.deletes, e)
+			continue
+		}
+		b.puts = append(b.puts, e)
+		if !b.hasRoom(e) {
+			return false
+		}
 	}
 	return true
 }
 
-// usual writes entries as a batch, if they are one. Without an error all of it is
+// hasRoom reports whether a recipient who has nothing would have room for all of the batch
+// and for an entry.
+func (b *batch) hasRoom(e *entry) bool {
+	box := b.boxes[e.identity.To]
+	box.messages++
+	box.bytes += e.size
+	b.boxes[e.identity.To] = box
+	return box.messages <= b.options.maxMessages() && box.bytes <= b.options.maxBytes()
+}
+
+// since returns from where on marks mean something to puts.
+func (b *batch) since() since {
+	return sinceOf(b.puts, micros(b.options.Now().Add(-b.options.MarkTime)))
+}
+
+// usual writes a group as a batch, if it is one. Without an error all of it is
 // committed. After one a part may be; to write that once more does nothing.
-func (s *Store) usual(ctx context.Context, entries []*entry) error {
-	b, ok := newBatch(entries, &s.options)
-	if !ok {
+func (s *Store) usual(ctx context.Context, g *group) error {
+	b := &batch{options: &s.options, seen: make(map[identity]bool, g.entries), boxes: make(map[string]box, g.entries)}
+	if !b.add(g.all()) {
 		return errUnusual
 	}
 	if s.dialect == SQLite {
-		return s.writeSQLite(ctx, b)
+		return s.writeSQLite(ctx, b, g)
 	}
 	if len(b.deletes) > 0 {
 		return s.deletePostgreSQL(ctx, b)

@@ -146,26 +146,22 @@ func firstPart(entries []*entry) []*entry {
 	return entries
 }
 
-// write writes requests in one transaction. If that fails, and not because the database is
-// out of reach, each is tried alone, so that none fails because of another.
-func (s *Store) write(requests []*request) {
+// write writes a group in one transaction. If that fails, and not because the database is
+// out of reach, each request is tried alone, so that none fails because of another.
+func (s *Store) write(g *group) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.options.Timeout)
 	defer cancel()
-	var entries []*entry
-	for _, r := range requests {
-		entries = append(entries, r.entries...)
-	}
-	if s.usual(ctx, entries) == nil {
+	if s.usual(ctx, g) == nil {
 		return
 	}
-	err := s.commit(ctx, entries)
-	if err != nil && len(requests) > 1 && s.answers(ctx) {
-		for _, r := range requests {
+	err := s.commit(ctx, g.all())
+	if err != nil && len(g.requests) > 1 && s.answers(ctx) {
+		for _, r := range g.requests {
 			r.fail(s.commit(ctx, r.entries))
 		}
 		return
 	}
-	for _, r := range requests {
+	for _, r := range g.requests {
 		r.fail(err)
 	}
 }
