@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"regexp"
 	"slices"
 	"time"
 
@@ -47,15 +48,23 @@ func (c *Client) message(s *sent) {
 	}
 }
 
-// identify gives a message an id that has none and asks for no receipt, so that it can be
-// kept. One that asks without an id is left as it is: the answer would be for an id that
-// its sender does not know.
+// identify gives a message an id that has none, so that it can be kept. If it asks for a
+// receipt all the same, its sender gets one that it can not place: it has no other to expect.
 func identify(s *sent) {
-	if s.id == "" && (s.kind == chat || s.kind == normal) && !receipts.Mentions(s.raw) {
-		s.id = rand.Text()
-		s.raw = with(s.raw, "id", s.id)
+	if s.id != "" || s.kind != chat && s.kind != normal || isReceipt(s) {
+		return
 	}
+	s.id = rand.Text()
+	if at := emptyID.FindIndex(s.raw); at != nil {
+		quote := at[1] - 1
+		s.raw = slices.Concat(s.raw[:quote], []byte(s.id), s.raw[quote:])
+		return
+	}
+	s.raw = with(s.raw, "id", s.id)
 }
+
+// emptyID is a tag up to an id that is there, and says nothing.
+var emptyID = regexp.MustCompile(`^<[^\s/>]+(?:\s+[^\s=]+\s*=\s*(?:'[^']*'|"[^"]*"))*?\s+id\s*=\s*(?:''|"")`)
 
 // deliver hands a message to those of the account's clients that it is for. Where a session
 // turns out to have ended, and the Keeper did not take the message, others are looked for.
