@@ -33,3 +33,26 @@ func TestIDs(t *testing.T) {
 		})
 	}
 }
+
+// TestStrangers checks that who has not been let in learns nothing of who is there, whatever
+// happens to what they asked for.
+func TestStrangers(t *testing.T) {
+	s := start(t, testConfig(t))
+	romeo := dial(t, s.Addr.TCP).login("romeo", "orchard").present()
+	romeo.roster()
+	juliet := dial(t, s.Addr.TCP).login("juliet", "balcony").present()
+	juliet.roster()
+	romeo.stanza("<presence to='juliet@localhost' type='subscribe'/><presence to='juliet@localhost' type='unsubscribe'/>")
+	juliet.element("presence", "type='subscribe'")
+	juliet.element("presence", "type='unsubscribe'")
+	romeo.stanza("<presence to='juliet@localhost' type='subscribe'/>")
+	juliet.element("presence", "type='subscribe'")
+	juliet.stanza("<presence to='romeo@localhost' type='unsubscribed'/>")
+	romeo.element("presence", "type='unsubscribed'")
+	romeo.stanza("<presence to='juliet@localhost' type='probe'/><iq to='juliet@localhost/balcony' type='result' id='x'/>")
+	romeo.not("balcony")
+
+	befriend(romeo, juliet)
+	juliet.stanza("<presence to='romeo@localhost' type='unsubscribed'/>")
+	contains(t, romeo.await("type='unsubscribed'"), "type='unavailable' from='juliet@localhost/balcony'") // before that
+}

@@ -74,12 +74,19 @@ func (r *Router) answerFor(account, asker string) error {
 
 // arrives is what a request does at the account that it is to.
 func (r *Router) arrives(from, to string, request roster.Request, raw []byte) error {
+	var was roster.Item
 	var shown bool
-	if _, err := r.change(to, from, func(i *roster.Item) { shown = request.Receive(i) }); err != nil {
+	if _, err := r.change(to, from, func(i *roster.Item) {
+		was = *i
+		shown = request.Receive(i)
+	}); err != nil {
 		return err
 	}
 	if raw == nil {
 		raw = tag("presence", "", "type", string(request), "from", from, "to", to)
+	}
+	if request == roster.Unsubscribed && was.To { // it comes before that is said (§3.2.1)
+		r.hide(from, to)
 	}
 	a := r.find(to)
 	see := a.interested()
@@ -91,22 +98,15 @@ func (r *Router) arrives(from, to string, request roster.Request, raw []byte) er
 			c.write(raw)
 		}
 	}
-	r.showPresences(from, to, request)
-	return nil
-}
-
-// showPresences shows what may be seen from now on, and takes back what may not.
-func (r *Router) showPresences(from, to string, request roster.Request) {
-	switch request {
-	case roster.Subscribed:
+	if request == roster.Unsubscribe && was.From {
+		r.hide(to, from)
+	}
+	if request == roster.Subscribed && shown {
 		for _, c := range r.find(to).available() {
 			c.seeAll(from)
 		}
-	case roster.Unsubscribed:
-		r.hide(from, to)
-	case roster.Unsubscribe:
-		r.hide(to, from)
 	}
+	return nil
 }
 
 // hide has the clients of one account be gone for those of another.
