@@ -58,7 +58,7 @@ func TestSubscriptions(t *testing.T) {
 		t.Errorf("got %s, want nobody: she has not answered", got)
 	}
 	juliet.present()
-	contains(t, juliet.element("presence", "type='subscribe'"), "from='romeo@localhost'")
+	contains(t, juliet.element("presence", "type='subscribe'"), "from='romeo@localhost'", "id='s'", "<status>please</status>")
 	juliet.stanza("<presence to='romeo@localhost' type='subscribed'/>")
 	contains(t, juliet.element("iq", "type='set'"), "jid='romeo@localhost'", "subscription='from'")
 	contains(t, romeo.element("iq", "type='set'"), "subscription='to'", "name='J &amp; R'")

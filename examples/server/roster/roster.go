@@ -37,6 +37,9 @@ type Item struct {
 	// is not shown to clients (RFC 6121 §3.1.3).
 	Asked bool
 	Shown bool
+
+	// Request is the presence by which the contact has asked, whole, while Asked is set.
+	Request string `json:",omitempty"`
 }
 
 // Subscription returns it in the word of RFC 6121 §2.1.2.5.
@@ -131,6 +134,9 @@ func (s *Store) Change(ctx context.Context, account, contact string, change func
 	}
 	is = was
 	change(&is)
+	if !is.Asked {
+		is.Request = ""
+	}
 	if is.isNothing() {
 		_, err = s.db.ExecContext(ctx, s.store.In(`DELETE FROM server_roster WHERE account = #1 AND contact = #2`), account, contact)
 	} else {

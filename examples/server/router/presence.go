@@ -183,8 +183,8 @@ func (c *Client) learn(items []roster.Item) {
 		}
 	}
 	for _, item := range items {
-		if item.Asked {
-			c.write(tag("presence", "", "type", string(roster.Subscribe), "from", item.Contact, "to", c.bare))
+		if item.Request != "" {
+			c.write([]byte(item.Request))
 		}
 		if item.To {
 			c.seeAll(item.Contact)

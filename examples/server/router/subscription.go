@@ -74,16 +74,19 @@ func (r *Router) answerFor(account, asker string) error {
 
 // arrives is what a request does at the account that it is to.
 func (r *Router) arrives(from, to string, request roster.Request, raw []byte) error {
+	if raw == nil {
+		raw = tag("presence", "", "type", string(request), "from", from, "to", to)
+	}
 	var was roster.Item
 	var shown bool
 	if _, err := r.change(to, from, func(i *roster.Item) {
 		was = *i
 		shown = request.Receive(i)
+		if request == roster.Subscribe && i.Asked { // for clients that come later, too (§3.1.3)
+			i.Request = string(raw)
+		}
 	}); err != nil {
 		return err
-	}
-	if raw == nil {
-		raw = tag("presence", "", "type", string(request), "from", from, "to", to)
 	}
 	if request == roster.Unsubscribed && was.To { // it comes before that is said (§3.2.1)
 		r.hide(from, to)
