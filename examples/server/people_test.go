@@ -120,6 +120,9 @@ func TestGone(t *testing.T) {
 			balcony.stanza("<presence to='nurse@localhost/%s'/>", how[:2])
 			nurse.element("presence", "from='juliet@localhost/balcony'")
 			goes(balcony)
+			if how == "says so" {
+				contains(t, balcony.element("presence", "type='unavailable'"), "from='juliet@localhost/balcony'")
+			}
 			contains(t, romeo.element("presence", "from='juliet@localhost/balcony'"), "type='unavailable'")
 			contains(t, nurse.element("presence", "from='juliet@localhost/balcony'"), "type='unavailable'")
 		})
@@ -150,6 +153,9 @@ func TestIQ(t *testing.T) {
 		{"", "set", "<query xmlns='jabber:iq:roster'><item jid='@'/></query>", "jid-malformed"},
 		{"", "set", "<query xmlns='jabber:iq:roster'><item jid='romeo@localhost'/></query>", "not-allowed"},
 		{"", "set", "<query xmlns='jabber:iq:roster'><item jid='a@localhost' name='" + strings.Repeat("x", 2000) + "'/></query>", "not-acceptable"},
+		{"", "set", "<query xmlns='jabber:iq:roster'><item jid='a@localhost'><group>A</group><group>B</group><group>A</group></item></query>", "bad-request"},
+		{"", "get", "", "bad-request"},
+		{"juliet@localhost/balcony", "get", "<ping xmlns='urn:xmpp:ping'/><query xmlns='jabber:iq:last'/>", "bad-request"},
 		{"", "set", "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>", "type='result'"},
 		{"juliet@localhost/balcony", "get", "<ping xmlns='urn:xmpp:ping'/>", "<pong/>"},
 	} {

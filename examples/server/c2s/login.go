@@ -87,7 +87,7 @@ func (l *login) negotiate() (*xmpp.Session, error) {
 	switch {
 	case l.conn.refused != nil:
 		err = l.conn.refused
-	case l.user == "" && errors.Is(err, stream.PolicyViolation): // mellium's word for what is not offered
+	case errors.Is(err, stream.PolicyViolation): // mellium's word for what is not offered (RFC 6120 §7.1)
 		err = stream.NotAuthorized
 	}
 	return session, err

@@ -36,7 +36,7 @@ func (c *Client) iq(s *sent) {
 	asks := s.kind == "get" || s.kind == "set"
 	r := c.router
 	switch {
-	case !asks && s.kind != "result" && s.kind != failure, s.id == "":
+	case !asks && s.kind != "result" && s.kind != failure, s.id == "", asks && !hasOneChild(s):
 		c.refuse(s, badRequest)
 	case s.toText != "" && r.isRemote(s.to):
 		c.refuse(s, remoteNotFound)
@@ -50,6 +50,15 @@ func (c *Client) iq(s *sent) {
 	default:
 		c.askOther(s)
 	}
+}
+
+// hasOneChild reports whether an IQ has what a question has to have (RFC 6120 §8.2.3).
+func hasOneChild(s *sent) bool {
+	var iq struct {
+		Children []struct{} `xml:",any"`
+	}
+	_ = xml.Unmarshal(s.raw, &iq) // it was well-formed when it was read
+	return len(iq.Children) == 1
 }
 
 // askOther answers for an account of somebody else. Nobody has a vCard here, and that is
@@ -188,6 +197,9 @@ func (c *Client) setRoster(s *sent, q query) {
 	case contact.Bare().Equal(c.address.Bare()):
 		c.refuse(s, notAllowed)
 		return
+	case item.hasGroupTwice():
+		c.refuse(s, badRequest)
+		return
 	case item.isTooLong():
 		c.refuse(s, notAcceptable)
 		return
@@ -208,6 +220,12 @@ func (i *queryItem) isTooLong() bool {
 	return tooLong(i.Name) || len(i.Groups) > maxGroups || slices.ContainsFunc(i.Groups, tooLong) || slices.Contains(i.Groups, "")
 }
 
+// hasGroupTwice reports whether an item names a group more than once (RFC 6121 §2.3.3).
+func (i *queryItem) hasGroupTwice() bool {
+	groups := slices.Sorted(slices.Values(i.Groups))
+	return len(slices.Compact(groups)) < len(i.Groups)
+}
+
 var errNoItem = errors.New("router: no such item")
 
 // changeItem changes an item, or takes it out.
@@ -217,7 +235,7 @@ func (c *Client) changeItem(contact jid.JID, item queryItem) error {
 	if item.Subscription != "remove" {
 		slices.Sort(item.Groups)
 		_, err := c.router.change(c.bare, contact.String(), func(i *roster.Item) {
-			i.Name, i.Groups, i.Shown = item.Name, slices.Compact(item.Groups), true
+			i.Name, i.Groups, i.Shown = item.Name, item.Groups, true
 		})
 		return err
 	}

@@ -40,6 +40,7 @@ func (c *Client) sendsPresence(s *sent) {
 		c.arrive(s)
 	default:
 		c.depart(s.raw)
+		c.write(with(s.raw, "to", c.full)) // §4.5.2
 	}
 }
 
