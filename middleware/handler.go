@@ -81,12 +81,12 @@ func (s *Session) handle(next xmpp.Handler, w *replier, start *xml.StartElement)
 	raw, err := in.encode(*start)
 	switch {
 	case err != nil:
-		s.rejectMessage(*start, stanza.BadRequest)
+		s.reject(*start, stanza.BadRequest)
 		return nil
 	case !s.Receive(raw):
 		return nil
 	case s.hasBadAddress(*start):
-		s.rejectMessage(*start, stanza.JIDMalformed)
+		s.reject(*start, stanza.JIDMalformed)
 		return nil
 	}
 	w.TokenReader = &in.rest

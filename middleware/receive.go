@@ -67,7 +67,7 @@ func (s *Session) ReadStanza() (raw []byte, start xml.StartElement, err error) {
 		if err == nil {
 			return bytes.Clone(raw), start, nil
 		}
-		s.rejectMessage(start, stanza.BadRequest)
+		s.reject(start, stanza.BadRequest)
 	}
 }
 
@@ -154,17 +154,22 @@ func (s *Session) readFailed(err error) error {
 	return fmt.Errorf("middleware: %w", err)
 }
 
-// rejectMessage answers a message that goes no further. Nothing answers an error
-// (RFC 6120 §8.3.1), and IQs and presences are left to others.
-func (s *Session) rejectMessage(start xml.StartElement, condition stanza.Condition) {
-	if start.Name.Local != "message" || attribute(start, "type") == string(stanza.ErrorMessage) {
+// reject answers a message, or an IQ that asks, that goes no further. Nothing answers
+// an error (RFC 6120 §8.3.1), and presences are left to others.
+func (s *Session) reject(start xml.StartElement, condition stanza.Condition) {
+	name, kind := start.Name.Local, attribute(start, "type")
+	asks := name == "iq" && (kind == string(stanza.GetIQ) || kind == string(stanza.SetIQ))
+	if !asks && (name != "message" || kind == string(stanza.ErrorMessage)) {
 		return
 	}
-	tag := xml.StartElement{Name: xml.Name{Local: "message"}, Attr: []xml.Attr{
+	tag := xml.StartElement{Name: xml.Name{Local: name}, Attr: []xml.Attr{
 		{Name: xml.Name{Local: "type"}, Value: string(stanza.ErrorMessage)},
 		{Name: xml.Name{Local: "to"}, Value: s.from},
 		{Name: xml.Name{Local: "id"}, Value: attribute(start, "id")},
 	}}
+	if to := attribute(start, "to"); to != "" {
+		tag.Attr = append(tag.Attr, xml.Attr{Name: xml.Name{Local: "from"}, Value: to})
+	}
 	reason := stanza.Error{Type: stanza.Modify, Condition: condition}
 	_ = s.Send(context.Background(), xmlstream.Wrap(reason.TokenReader(), tag)) // not worth more
 }
