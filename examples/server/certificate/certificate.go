@@ -28,7 +28,9 @@ const valid = 10 * 365 * 24 * time.Hour
 // Load reads a certificate and its key, both in PEM, or makes a self-signed one for the
 // domain and for loopback if there are no such files.
 func Load(domain, certFile, keyFile string) (tls.Certificate, error) {
-	if _, err := os.Stat(keyFile); errors.Is(err, fs.ErrNotExist) {
+	_, noKey := os.Stat(keyFile)
+	_, noCert := os.Stat(certFile)
+	if errors.Is(noKey, fs.ErrNotExist) && errors.Is(noCert, fs.ErrNotExist) { // half a pair is somebody's
 		if err := sign(domain, certFile, keyFile); err != nil {
 			return tls.Certificate{}, fmt.Errorf("certificate: %w", err)
 		}
@@ -40,7 +42,7 @@ func Load(domain, certFile, keyFile string) (tls.Certificate, error) {
 	return pair, nil
 }
 
-// sign writes a new certificate. The key comes last: with it all is there.
+// sign writes a new certificate and its key.
 func sign(domain, certFile, keyFile string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

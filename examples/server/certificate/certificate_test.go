@@ -7,6 +7,9 @@ package certificate
 import (
 	"bytes"
 	"crypto/x509"
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"testing"
 )
@@ -25,6 +28,16 @@ func TestLoad(t *testing.T) {
 	}
 	if !bytes.Equal(first.Certificate[0], second.Certificate[0]) {
 		t.Error("it was made anew")
+	}
+	if err := os.Remove(key); err != nil {
+		t.Fatal(err)
+	}
+	before, _ := os.ReadFile(cert)
+	if _, err := Load("capulet.example", cert, key); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without its key: got %v, want that there is no such file", err)
+	}
+	if after, _ := os.ReadFile(cert); !bytes.Equal(before, after) {
+		t.Error("a certificate was written over")
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(first.Leaf)
