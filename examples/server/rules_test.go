@@ -6,6 +6,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -55,4 +56,48 @@ func TestStrangers(t *testing.T) {
 	befriend(romeo, juliet)
 	juliet.stanza("<presence to='romeo@localhost' type='unsubscribed'/>")
 	contains(t, romeo.await("type='unsubscribed'"), "type='unavailable' from='juliet@localhost/balcony'") // before that
+}
+
+// TestStanzas sends stanzas that the rules have something to say about, and checks what comes
+// back: an answer, nothing, or the end of the stream.
+func TestStanzas(t *testing.T) {
+	s := start(t, testConfig(t))
+	romeo := dial(t, s.Addr.TCP).login("romeo", "orchard").present()
+	for say, want := range map[string]string{
+		"<iq type='get' id='q' to=''><ping xmlns='urn:xmpp:ping'/></iq>":                    "<jid-malformed ",
+		"<message id='q' to=''><body>x</body></message>":                                    "<jid-malformed ",
+		"<presence id='q' to=''/>":                                                          "<jid-malformed ",
+		"<iq type='get' id='q'/>":                                                           "<bad-request ",
+		"<iq type='get' id='q'><a/><b/></iq>":                                               "<bad-request ",
+		"<iq type='foo' id='q'><a/></iq>":                                                   "<bad-request ",
+		"<iq type='get' id='q' to='juliet@localhost'><a xmlns='urn:x' b='1' b='2'/></iq>":   "<bad-request ",
+		"<message id='q' to='juliet@localhost'><body b='1' b='2'>x</body></message>":        "<bad-request ",
+		"<iq type='result' id='q'/>":                                                        "",
+		"<iq type='error' id='q' to='juliet@localhost/x'/>":                                 "",
+		"<iq type='result' id='q' to='elsewhere.example'/>":                                 "",
+		"<message type='error' id='q' to='nobody@localhost'><body>x</body></message>":       "",
+		"<iq type='get' id='q' to='romeo@localhost'><a xmlns='urn:x'/></iq>":                "<service-unavailable ",
+		"<iq type='get' id='q' to='nobody@localhost'><a xmlns='urn:x'/></iq>":               "<service-unavailable ",
+		"<iq type='get' id='q' to='juliet@localhost/none'><a xmlns='urn:x'/></iq>":          "<service-unavailable ",
+		"<iq type='get' id='q' to='elsewhere.example'><a xmlns='urn:x'/></iq>":              "<remote-server-not-found ",
+		"<iq type='get' id='q' to='@'><a xmlns='urn:x'/></iq>":                              "<jid-malformed ",
+		"<iq type='get' id='q' to='localhost/r'><ping xmlns='urn:xmpp:ping'/></iq>":         "type='result'",
+		"<presence type='foo' id='q'/>":                                                     "<bad-request ",
+		"<presence type='subscribe' id='q' to='localhost'/>":                                "<bad-request ",
+		"<message id='q' type='chat'><body><![CDATA[<&>]]]]><![CDATA[>]]></body></message>": "<body>&lt;&amp;&gt;]]&gt;</body>",
+	} {
+		romeo.stanza("%s", say)
+		romeo.sync()
+		got := romeo.got
+		romeo.got = ""
+		if got == "" && want == "" {
+			continue
+		}
+		if want == "" || !strings.Contains(got, want) || !strings.Contains(got, "id='q'") {
+			t.Errorf("%s:\ngot  %s\nwant %s", say, got, want)
+		}
+		if strings.Contains(got, "type='error'") && strings.Contains(say, "@localhost") && !strings.Contains(got, "from='") {
+			t.Errorf("%s: the error says not whom it is from: %s", say, got)
+		}
+	}
 }

@@ -7,6 +7,7 @@ package router
 import (
 	"context"
 	"encoding/xml"
+	"slices"
 
 	"github.com/untilack/untilack/middleware"
 	"mellium.im/xmpp/jid"
@@ -78,7 +79,7 @@ func (c *Client) route(raw []byte, start xml.StartElement) error {
 	s := sent{
 		raw: raw, name: start.Name.Local, kind: attribute(start, "type"), id: attribute(start, "id"), toText: attribute(start, "to"),
 	}
-	if err := c.resolve(&s); err != nil {
+	if err := c.resolve(&s); err != nil || s.toText == "" && hasAttribute(start, "to") {
 		c.refuse(&s, jidMalformed)
 		return nil
 	}
@@ -135,6 +136,10 @@ func (c *Client) gone() {
 		c.leave()
 	}
 	c.router.forget(c.account)
+}
+
+func hasAttribute(start xml.StartElement, name string) bool {
+	return slices.ContainsFunc(start.Attr, func(a xml.Attr) bool { return a.Name == xml.Name{Local: name} })
 }
 
 func attribute(start xml.StartElement, name string) string {
