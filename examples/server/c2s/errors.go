@@ -67,11 +67,14 @@ func streamError(condition string, frame bool) string {
 	return "<stream:error" + declaration + "><" + condition + " xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"
 }
 
+// lang is the language of what we say ourselves, which streams have to tell (RFC 6120 §4.7.4).
+const lang = "en"
+
 // header returns what opens a stream to a client.
 func header(domain string, frame bool) string {
 	if frame {
-		return "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' version='1.0' from='" + domain + "' id='" + rand.Text() + "'/>"
+		return "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' version='1.0' xml:lang='" + lang + "' from='" + domain + "' id='" + rand.Text() + "'/>"
 	}
 	return "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='" + stream.NS +
-		"' version='1.0' from='" + domain + "' id='" + rand.Text() + "'>"
+		"' version='1.0' xml:lang='" + lang + "' from='" + domain + "' id='" + rand.Text() + "'>"
 }

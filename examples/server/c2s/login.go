@@ -73,7 +73,7 @@ func (l *login) negotiate() (*xmpp.Session, error) {
 		if session != nil { // nil before there is a stream
 			l.checkHost(session.In().To)
 		}
-		return xmpp.StreamConfig{Features: []xmpp.StreamFeature{l.startTLS(), l.sasl(), l.bind(), legacySession()}}
+		return xmpp.StreamConfig{Lang: lang, Features: []xmpp.StreamFeature{l.startTLS(), l.sasl(), l.bind(), legacySession()}}
 	}
 	negotiator := xmpp.NewNegotiator(config)
 	if l.webSocket {
