@@ -101,3 +101,45 @@ func TestStanzas(t *testing.T) {
 		}
 	}
 }
+
+// TestStreams opens streams in ways that the rules forbid, and checks how they end.
+func TestStreams(t *testing.T) {
+	s := start(t, testConfig(t))
+	const (
+		open    = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='localhost' version='1.0'>"
+		plain   = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AHJvbWVvAHNlY3JldA==</auth>"
+		message = "<message to='juliet@localhost'><body>x</body></message>"
+		bind    = "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
+	)
+	for say, want := range map[string]string{
+		strings.Replace(open, "jabber.org", "x", 1):                  "invalid-namespace",
+		strings.Replace(open, "'localhost'", "'capulet.example'", 1): "host-unknown",
+		strings.Replace(open, " version='1.0'", "", 1):               "unsupported-version",
+		"<?pi?>" + open:                                     "restricted-xml",
+		"<!DOCTYPE x>" + open:                               "restricted-xml",
+		"GET / HTTP/1.1\r\n\r\n":                            "bad-format",
+		open + "</stream:stream>":                           "",
+		open + message:                                      "not-authorized",
+		open + bind:                                         "not-authorized",
+		open + plain + open + message:                       "not-authorized",
+		open + plain + open + "<presence/>":                 "not-authorized",
+		open + plain + open + "</stream:stream>":            "",
+		open + plain + open + bind + "<?pi?>":               "restricted-xml",
+		open + plain + open + bind + "<foo xmlns='urn:x'/>": "unsupported-stanza-type",
+		open + plain + open + bind + "<message></presence>": "not-well-formed",
+		open + plain + open + bind + "<message><body>\xff</body></message>":   "not-well-formed",
+		open + plain + open + bind + "<message><body>&nbsp;</body></message>": "not-well-formed",
+		open + plain + open + bind + "<message><!-- x --></message>":          "restricted-xml",
+		open + plain + open + bind + message + "</stream:stream>":             "",
+	} {
+		t.Run(say, func(t *testing.T) {
+			c := dial(t, s.Addr.TCP)
+			c.say("%s", say)
+			got := c.ends()
+			contains(t, got, "</stream:stream>", "xml:lang='en'")
+			if want == "" && strings.Contains(got, "<stream:error>") || want != "" && !strings.Contains(got, "<stream:error><"+want+" ") {
+				t.Errorf("got %s, want %q", got, want)
+			}
+		})
+	}
+}

@@ -87,6 +87,8 @@ func (l *login) negotiate() (*xmpp.Session, error) {
 	switch {
 	case l.conn.refused != nil:
 		err = l.conn.refused
+	case err != nil && l.gate.Ended():
+		err = io.EOF
 	case errors.Is(err, stream.PolicyViolation): // mellium's word for what is not offered (RFC 6120 §7.1)
 		err = stream.NotAuthorized
 	}
@@ -178,14 +180,16 @@ func (o *opening) release() error {
 	return err
 }
 
-// fail ends a stream with an error, if the client can be told. It leaves it to the caller to
-// close the connection.
+// fail ends a stream, with an error if there is one of which the client can be told. It leaves
+// it to the caller to close the connection.
 func (l *login) fail(err error) {
-	condition := conditionOf(err)
-	if condition == "" {
+	condition, text := conditionOf(err), ""
+	switch {
+	case condition != "":
+		text = streamError(condition, l.webSocket)
+	case !l.gate.Ended():
 		return
 	}
-	text := streamError(condition, l.webSocket)
 	if !l.conn.opened {
 		text = header(l.server.Domain, l.webSocket) + text
 	}

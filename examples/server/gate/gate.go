@@ -65,6 +65,7 @@ type Conn struct {
 	failed  error
 	raw     bool // what comes is no XML any more
 	spaces  bool // white space is left out until something else comes
+	ended   bool // the last element ended the stream
 
 	closing sync.Once
 	closed  chan struct{}
@@ -187,6 +188,7 @@ func (c *Conn) next() bool {
 		case ended:
 			c.failed = c.wait(leastCost - c.scanned)
 			c.whole = c.scanned
+			c.ended = endsStream(c.waiting)
 			return c.failed == nil
 		default:
 			continue
@@ -195,6 +197,14 @@ func (c *Conn) next() bool {
 	}
 	return false
 }
+
+// endsStream reports whether an element is the last one of a stream, over TCP or in frames.
+func endsStream(element []byte) bool {
+	return bytes.HasPrefix(element, []byte("</")) || bytes.HasPrefix(element, []byte("<close "))
+}
+
+// Ended reports whether the client has ended its stream in order.
+func (c *Conn) Ended() bool { return c.ended }
 
 // wait holds back a client that sends faster than it may.
 func (c *Conn) wait(cost int) error {

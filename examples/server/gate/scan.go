@@ -60,6 +60,9 @@ func (s *scanner) add(octet byte) (ended bool, err error) {
 		s.quote = octet
 	case octet == '>':
 		s.tag = false
+		if s.first == '?' && string(s.name) != "?xml" {
+			return false, ErrRestricted
+		}
 		return s.endTag(last), nil
 	default:
 		s.addName(octet)
