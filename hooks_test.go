@@ -261,6 +261,7 @@ func TestWaitingTellsWhatWaitsAndWhy(t *testing.T) {
 		w.sends("m1")
 		got := w.keeper.Waiting("KingRichard@" + england + "/any")
 		want := []untilack.Waiting{{
+			Identity: got[0].Identity, Deadline: got[0].Deadline, // see TestDrop and TestWaitingTellsDeadlines
 			Sender: westminster, ID: "m1", State: untilack.OnStream, Resources: []string{"throne"},
 			Received: w.start, Bytes: len(chat("m1")), Stored: true,
 		}}

@@ -129,6 +129,11 @@ func (k *Keeper) withdraw(a *account, p cache.Packet) {
 	k.cache.Mark(p.Ref(), 0, cache.Stored) // so that the row is not taken for one that stands
 	identity := p.Identity()
 	identity.ID = strings.Clone(identity.ID) // it may be a part of the receipt
+	k.deleteRow(a, identity)
+}
+
+// deleteRow has a row deleted.
+func (k *Keeper) deleteRow(a *account, identity cache.Identity) {
 	a.deleting[identity]++
 	if last := a.lastSlow(); last != nil && last.Kind == DeleteRows && len(last.Identities) < maxRows {
 		last.Identities = append(last.Identities, identity)

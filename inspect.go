@@ -13,12 +13,14 @@ import (
 
 // A Waiting is one packet that waits for its receipt, and why it does.
 type Waiting struct {
-	Sender    string // as in the message
+	Identity  cache.Identity // for Drop
+	Sender    string         // as in the message
 	ID        string
 	State     State
 	Resources []string // to which a copy went
 	Received  time.Time
-	Attempt   int // redeliveries so far that count
+	Deadline  time.Time // when it is looked after next: its receipt, or the answer to a probe, is overdue; zero: not by the clock
+	Attempt   int       // redeliveries so far that count
 	Bytes     int
 	Stored    bool // whether a row of it stands in the store
 }
@@ -33,11 +35,12 @@ const (
 	InBacklog              // for its turn to be written
 	InAction               // for an action's answer
 	InStore                // for the store's answer, before its first byte is written
+	InDoubt                // for an answer to the probe of its stream, which is ended without
 )
 
 // String returns the state in words.
 func (s State) String() string {
-	return [...]string{"on stream", "read", "in backlog", "in action", "in store", "?"}[min(s, 5)]
+	return [...]string{"on stream", "read", "in backlog", "in action", "in store", "in doubt", "?"}[min(s, 6)]
 }
 
 // Waiting returns what waits in memory for a recipient, in order. What sleeps in
@@ -52,9 +55,10 @@ func (k *Keeper) Waiting(recipient string) []Waiting {
 	var all []Waiting
 	for p := range k.cache.Of(to.bare) {
 		w := Waiting{
-			Sender: p.Key.From, ID: p.Key.ID, State: a.state(p), Received: p.Received,
+			Identity: p.Identity(), Sender: p.Key.From, ID: p.Key.ID, State: a.state(p), Received: p.Received,
 			Attempt: p.Attempt, Bytes: len(p.Stanza), Stored: p.Marks.Has(cache.Stored),
 		}
+		w.Deadline, _ = k.cache.Deadline(p.Ref())
 		for _, c := range p.Copies {
 			w.Resources = append(w.Resources, c.Resource)
 		}
@@ -74,6 +78,8 @@ func (a *account) state(p cache.Packet) State {
 		return InBacklog
 	case p.Marks.Has(cache.Parked):
 		return ReadThere
+	case slices.ContainsFunc(a.streams, func(s *Stream) bool { return s.probe.urgent && s.has(p) }):
+		return InDoubt
 	}
 	return OnStream
 }

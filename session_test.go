@@ -201,7 +201,7 @@ func TestOnlyTheAnswerToItsOwnPingIsKeptFromTheRouter(t *testing.T) {
 				t.Errorf("%s was kept from the router", stanza)
 			}
 		}
-		w.waits("m1 on stream")
+		w.waits("m1 in doubt")
 		if c.session.Receive([]byte("<iq type='error' id='" + ping + "' to='" + england + "'/>")) {
 			t.Error("the answer was routed on")
 		}

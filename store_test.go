@@ -185,7 +185,7 @@ func TestMailOfAMessageThatFoundNoRoomIsDelivered(t *testing.T) {
 	next := s.enter(crown, nil)
 	s.pass(time.Second)
 	s.sees(next, "m1", "m2")
-	s.waits("m1 on stream", "m2 on stream")
+	s.waits("m1 in doubt", "m2 in doubt")
 }
 
 func TestASettledMessageIsNotReadAgainWithoutATombstoneEither(t *testing.T) {

@@ -49,27 +49,28 @@ const (
 	Kept                      // nobody was online: the chain took it
 	Refused                   // nobody was online, and it may not be kept
 	Elsewhere                 // its row has gone from the store: settled on another node
+	Dropped                   // an operator gave it up
 )
 
 // What happens to streams and to the Keeper's own work.
 const (
-	Opened       Reason = iota + Elsewhere + 1 // a stream of a recipient
-	Closed                                     // by itself
-	Replaced                                   // by a new stream of the same resource
-	Probed                                     // asked whether it is alive
-	Answered                                   // a probe
-	Dead                                       // a probe was not answered
-	WriteFailed                                // a copy could not be written
-	ActionFailed                               // an action: the packet is kept
-	StoreFailed                                // the store: tried again later
-	Overran                                    // an effect took longer than it may
+	Opened       Reason = iota + Dropped + 1 // a stream of a recipient
+	Closed                                   // by itself
+	Replaced                                 // by a new stream of the same resource
+	Probed                                   // asked whether it is alive
+	Answered                                 // a probe
+	Dead                                     // a probe was not answered
+	WriteFailed                              // a copy could not be written
+	ActionFailed                             // an action: the packet is kept
+	StoreFailed                              // the store: tried again later
+	Overran                                  // an effect took longer than it may
 	reasons
 )
 
 var reasonNames = [reasons]string{
 	"admitted", "untracked", "overflowed", "uncovered", "persisted", "settled", "rejected", "late",
 	"repeated", "doubtful", "unknown", "queued", "delivered", "redelivered", "parked", "finished", "acted",
-	"unconfirmed", "expired", "purged", "kept", "refused", "elsewhere",
+	"unconfirmed", "expired", "purged", "kept", "refused", "elsewhere", "dropped",
 	"opened", "closed", "replaced", "probed", "answered", "dead", "write failed", "action failed",
 	"store failed", "overran",
 }

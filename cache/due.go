@@ -175,3 +175,18 @@ func (c *PacketCache) Next() (next time.Time, ok bool) {
 	}
 	return c.origin.Load().Add(time.Duration(first)), true
 }
+
+// Deadline returns the deadline of a packet, to the tick, and false if it has none or does
+// not wait.
+func (c *PacketCache) Deadline(r Ref) (time.Time, bool) {
+	s, e := c.lock(r)
+	defer s.mu.Unlock()
+	if !e.here() || s.wheel == nil {
+		return time.Time{}, false
+	}
+	at, ok := s.wheel.Deadline(e.place)
+	if !ok {
+		return time.Time{}, false
+	}
+	return c.origin.Load().Add(at), true
+}

@@ -155,6 +155,33 @@ func TestAgainSetsANewDeadline(t *testing.T) {
 	}
 }
 
+func TestTheDeadlineIsKnownAsLongAsThereIsOne(t *testing.T) {
+	f := newFixture(t, nil)
+	if _, ok := f.Deadline(cache.Ref{To: richard, Seq: 1}); ok {
+		t.Error("what was never put has a deadline")
+	}
+	r := f.put(packet("1", "a"))
+	for _, step := range []struct {
+		what string
+		do   func()
+		want time.Time
+	}{
+		{"put", func() {}, after(ackWait)},
+		{"armed again", func() { f.Again(f.now, r, time.Hour) }, after(time.Hour)},
+		{"taken", func() { f.Take(r) }, time.Time{}},
+		{"given back", func() { f.Again(f.now, r, time.Minute) }, after(time.Minute)},
+		{"due", func() { seqs(f.Due(after(time.Minute))) }, time.Time{}},
+		{"armed once more", func() { f.Again(f.now, r, time.Minute) }, after(time.Minute)},
+		{"dropped", func() { f.Drop(f.now, r) }, time.Time{}},
+	} {
+		step.do()
+		got, ok := f.Deadline(r)
+		if early := step.want.Sub(got); ok == step.want.IsZero() || early > 0 || early < -100*time.Millisecond {
+			t.Errorf("%s: got %v %v, want %v", step.what, got, ok, step.want)
+		}
+	}
+}
+
 func TestTakeIsExclusive(t *testing.T) {
 	f := newFixture(t, nil)
 	r := f.put(packet("1", "a"))

@@ -319,6 +319,9 @@ func (a *author) sendAgain(account string) Step {
 // intrude has somebody say what is not for them to say.
 func (a *author) intrude(account, client string) Step {
 	if len(a.sent) == 0 || a.one(6) {
+		if n := len(a.sent); n > 0 && n%2 == 0 {
+			return a.does("operator", "drops", a.sent[n-1].id+" from "+a.sent[n-1].from)
+		}
 		return a.does(account, "blocks", pick(a, "romeo@montague.example", "benvolio@"+DefaultDomain))
 	}
 	m := pick(a, a.sent...)

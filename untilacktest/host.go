@@ -175,7 +175,7 @@ func (w *World) underWay(r actions.Row, n int) {
 
 // admitted carries on with the Keeper's word on a message.
 func (n *Node) admitted(to *connection, m *Message, a untilack.Admission, calm bool) {
-	if !a.Kept && a.Verdict != untilack.Refuse && n.mustKeep(m) {
+	if !a.Kept && a.Verdict != untilack.Refuse && !m.dropped && n.mustKeep(m) {
 		n.world.breach("no loss", m, "it is not kept, though nothing speaks against it")
 	}
 	n.keeps(m, a.Kept)

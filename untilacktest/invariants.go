@@ -259,7 +259,7 @@ func (w *World) checkRoute(to *connection, m *Message) {
 func (w *World) checkEnd(to *connection, m *Message) {
 	switch {
 	case m.settled == to.node.lifetime() && m.again == 0 && !w.landedLate(m):
-		w.breach("one winner", m, "it is written again after its receipt has settled it")
+		w.breach("one winner", m, "it is written again after its receipt has settled it, or an operator has dropped it")
 	case m.again == 0 && m.expired(to.node.now().Add(-time.Millisecond)): // those of one instant count as received one after the other
 		w.breach("expired", m, "it is delivered after its time")
 	case m.floods > w.mostFloods(m):

@@ -180,6 +180,7 @@ var verbs = map[string]func(w *World, who, with string) error{
 	"sends again":       sendsAgain,
 	"acknowledges":      acknowledges,
 	"blocks":            func(w *World, who, with string) error { w.Block(who, with); return nil },
+	"drops":             drops,
 	"comes back":        comesBack,
 	"fails":             number(func(w *World, _ string, n int) { w.store.Fails(n) }),
 	"lies":              number(func(w *World, _ string, n int) { w.store.Lies(n) }),
@@ -317,6 +318,16 @@ func acknowledges(w *World, who, with string) error {
 	id, from, _ := strings.Cut(with, " from ")
 	c := w.Client(who)
 	c.Says(Manners{}.receipt(from, id))
+	return nil
+}
+
+// drops is a step like "m1 from romeo@montague.example/orchard": an operator gives the
+// newest message of that name up.
+func drops(w *World, _, with string) error {
+	id, from, _ := strings.Cut(with, " from ")
+	if m := w.newest(from, id); m != nil {
+		w.Drop(m)
+	}
 	return nil
 }
 

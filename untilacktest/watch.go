@@ -137,6 +137,11 @@ func (w *World) told(n *Node, e untilack.Event) {
 			if m.dropped {
 				w.end(m)
 			}
+		case untilack.Dropped:
+			if m.dropped && !m.reused {
+				m.settled, m.settledAt = n.lifetime(), w.now
+			}
+			w.end(m)
 		case untilack.Finished, untilack.Unconfirmed, untilack.Purged:
 			w.end(m)
 		}

@@ -262,6 +262,25 @@ func (w *World) Block(account, sender string) {
 	}
 }
 
+// Drop has an operator give a message up, wherever it is by now. One that no Keeper and no
+// store has seen goes on.
+func (w *World) Drop(m *Message) {
+	w.saw(m, "operator", "drops")
+	for _, n := range w.nodes {
+		if !n.up {
+			continue
+		}
+		if waits := waitingAt(m.account, n)[m.waitingName()]; waits != nil {
+			m.identity, m.placed = waits.Identity, true
+		}
+		if m.placed {
+			m.dropped = true
+			n.keeper.Drop(n.now(), m.identity)
+			n.settle(m.account)
+		}
+	}
+}
+
 // blocks is what the nodes know of an account's blocklist.
 func (w *World) blocks(recipient, sender string) bool {
 	a, known := w.accounts[recipient]

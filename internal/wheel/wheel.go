@@ -82,6 +82,13 @@ func (w *Wheel) Remove(r arena.Ref) bool {
 	return true
 }
 
+// Deadline returns the deadline of a timer, rounded up to its tick, and false if it is in no
+// wheel.
+func (w *Wheel) Deadline(r arena.Ref) (time.Duration, bool) {
+	t := w.timer(r)
+	return w.time(t.getDeadline()), t.Waiting()
+}
+
 // Expect has the processor fetch what Remove will change, and what lies around the
 // timer that comes after it: often that is the next to be removed.
 func (w *Wheel) Expect(t *Timer) {
