@@ -8,11 +8,15 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/untilack/untilack"
 )
 
 // get asks the web of a server.
@@ -40,7 +44,10 @@ func (s *Server) get(t *testing.T, method, path string, header http.Header) (sta
 
 // TestWaiting checks that an operator sees what waits, and what he can do about it.
 func TestWaiting(t *testing.T) {
-	s := start(t, testConfig(t))
+	t.Parallel()
+	config := testConfig(t)
+	config.AckWait, config.ProbeWait = time.Minute, time.Second
+	s := start(t, config)
 	romeo := dial(t, s.Addr.TCP).login("romeo", "orchard").present()
 	for _, id := range []string{"m1", "m2"} {
 		romeo.stanza("<message to='juliet@localhost' id='%s' type='chat'><body>%s, a secret</body></message>", id, id)
@@ -51,10 +58,23 @@ func TestWaiting(t *testing.T) {
 		Recipients []struct {
 			Recipient string
 			Stored    struct{ Messages int }
+			Waiting   []struct {
+				ID, State string
+				Row       int
+			}
 		}
 	}
 	if err := json.Unmarshal([]byte(list), &got); err != nil || len(got.Recipients) != 1 || got.Recipients[0].Stored.Messages != 2 {
 		t.Errorf("got %s, %v", list, err)
+	}
+	asleep := got.Recipients[0].Waiting
+	if len(asleep) != 2 || asleep[0].ID != "m1" || asleep[0].State != "asleep" {
+		t.Fatalf("got %v, want two that are asleep", asleep)
+	}
+	_, list = s.get(t, "GET", fmt.Sprint("/debug/waiting?recipient=juliet@localhost&row=", asleep[0].Row), nil)
+	contains(t, list, `"id":"m2"`)
+	if strings.Contains(list, `"id":"m1"`) {
+		t.Errorf("m1 is listed behind its own row: %s", list)
 	}
 	message := "?recipient=juliet@localhost&sender=" + url.QueryEscape("romeo@localhost/orchard") + "&id="
 	_, peeked := s.get(t, "GET", "/debug/waiting/peek"+message+"m1", nil)
@@ -62,20 +82,31 @@ func TestWaiting(t *testing.T) {
 	_, dropped := s.get(t, "POST", "/debug/waiting/drop"+message+"m1", nil)
 	contains(t, dropped, `{"messages dropped":1}`)
 
-	juliet := dial(t, s.Addr.TCP)
-	juliet.mute = true
-	juliet.login("juliet", "balcony").present()
+	juliet := dial(t, s.Addr.TCP).login("juliet", "balcony").present()
 	juliet.element("message", "id='m2'")
-	juliet.not("id='m1'")
-	_, list = s.get(t, "GET", "/debug/waiting", nil)
-	contains(t, list, `"recipient":"juliet@localhost"`, `"online":["balcony"]`, `"id":"m2"`, `"state":"on stream"`)
-	_, ended := s.get(t, "POST", "/debug/waiting/redeliver?recipient=juliet@localhost", nil)
-	contains(t, ended, `{"streams ended":1}`)
-	contains(t, juliet.ends(), "<reset ")
-	juliet = dial(t, s.Addr.TCP).login("juliet", "balcony").present()
-	juliet.element("message", "id='m2'")
-	s.get(t, "POST", "/debug/waiting/drop"+message+"m2", nil)
+	juliet.acknowledge("romeo@localhost/orchard", "m2")
 	s.empties(t)
+	juliet.not("id='m1'")
+	juliet.mute = true
+	romeo.stanza("<message to='juliet@localhost' id='m3' type='chat'><body>m3</body></message>")
+	juliet.element("message", "id='m3'")
+	_, list = s.get(t, "GET", "/debug/waiting", nil)
+	contains(t, list, `"recipient":"juliet@localhost"`, `"online":["balcony"]`, `"id":"m3"`, `"state":"on stream"`, `"deadline":"20`)
+	_, probed := s.get(t, "POST", "/debug/waiting/redeliver?recipient=juliet@localhost", nil)
+	contains(t, probed, `{"streams probed":1}`)
+	juliet.await("<ping xmlns='urn:xmpp:ping'/>")
+	contains(t, juliet.ends(), "</stream:stream>") // she is mute
+	juliet = dial(t, s.Addr.TCP).login("juliet", "balcony").present()
+	juliet.element("message", "id='m3'")
+	_, dropped = s.get(t, "POST", "/debug/waiting/drop"+message+"m3", nil)
+	contains(t, dropped, `{"messages dropped":1}`)
+	s.empties(t)
+	if got := s.keeper.Count(untilack.Dropped); got != 2 {
+		t.Errorf("%d messages were dropped, want 2", got)
+	}
+	if got := s.keeper.Count(untilack.Settled); got != 1 {
+		t.Errorf("%d messages were settled, want m2 alone", got)
+	}
 }
 
 // TestLocal checks that nobody but who is on loopback, and means it, gets at what waits.
@@ -93,6 +124,7 @@ func TestLocal(t *testing.T) {
 		"other's":         {"GET", "/config", http.Header{"Host": {"capulet.example"}}, http.StatusForbidden},
 		"metrics":         {"GET", "/metrics", nil, http.StatusOK},
 		"no such message": {"GET", "/debug/waiting/peek", nil, http.StatusNotFound},
+		"no row":          {"GET", "/debug/waiting?recipient=juliet@localhost&row=x", nil, http.StatusBadRequest},
 		"get":             {"GET", "/debug/waiting/drop", nil, http.StatusMethodNotAllowed},
 		"page":            {"GET", "/", nil, http.StatusOK},
 		"no such file":    {"GET", "/none", nil, http.StatusNotFound},

@@ -5,22 +5,32 @@
 // Package waiting shows an operator what waits for whom, and lets him redeliver or drop it:
 //
 //	GET  /debug/waiting                        all recipients, ?after=ADDRESS for more
-//	GET  /debug/waiting?recipient=ADDRESS      one of them
+//	GET  /debug/waiting?recipient=ADDRESS      one of them, with what sleeps; ?row=NUMBER for more of that
 //	GET  /debug/waiting/peek?recipient=&sender=&id=   the message itself, from the store
 //	POST /debug/waiting/redeliver?recipient=          now, and not at its deadline
 //	POST /debug/waiting/drop?recipient=&sender=&id=   for good
 //
 // The answer of the first two is JSON: {"recipients": [{"recipient": …, "online": [resources],
 // "stored": {"messages": n, "bytes": n}, "waiting": [{"sender", "id", "state", "resources",
-// "received", "attempt", "bytes", "stored"}]}], "more": ADDRESS}. state is a word of untilack.State.
-// What sleeps in the store and is not in memory is in the numbers of "stored" alone.
+// "received", "deadline", "attempt", "bytes", "stored", "row"}], "more": NUMBER}], "more": ADDRESS}.
+// state is a word of untilack.State, or "asleep" for what is in the store and not in memory, which
+// is listed where one recipient is asked for; of all others it is in the numbers of "stored" alone.
+// deadline is when the server looks after it next, and is left out where the clock decides nothing.
+// more is left out where there is no more.
+//
+// A message that is redelivered is not just written once more: on a stream that is alive it was
+// not lost. So the streams that have something are asked at once whether they are alive. One
+// that does not answer in time is ended, and what was on it goes out again; and what is new in the
+// store is read.
 package waiting
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/untilack/untilack"
@@ -28,11 +38,13 @@ import (
 	"github.com/untilack/untilack/actions/sqlstore"
 	"github.com/untilack/untilack/cache"
 	"github.com/untilack/untilack/examples/server/router"
-	"github.com/untilack/untilack/receipts"
 )
 
-// page is how many recipients one answer lists, at most, beside those who are online.
+// page is how many recipients one answer lists, at most, and how many messages that sleep.
 const page = 256
+
+// asleep is the state of a message that is in the store alone.
+const asleep = "asleep"
 
 // A Store is what is asked of a database's store.
 type Store interface {
@@ -64,6 +76,7 @@ type recipient struct {
 	Online    []string `json:"online"`
 	Stored    stored   `json:"stored"`
 	Waiting   []packet `json:"waiting"`
+	More      uint64   `json:"more,omitempty"`
 }
 
 type stored struct {
@@ -77,31 +90,26 @@ type packet struct {
 	State     string    `json:"state"`
 	Resources []string  `json:"resources"`
 	Received  time.Time `json:"received"`
+	Deadline  time.Time `json:"deadline,omitzero"`
 	Attempt   int       `json:"attempt"`
 	Bytes     int       `json:"bytes"`
 	Stored    bool      `json:"stored"`
+	Row       uint64    `json:"row,omitempty"` // of what is asleep
 }
 
 // list lists what waits.
 func (d *Desk) list(w http.ResponseWriter, r *http.Request) {
-	addresses, more := []string{r.FormValue("recipient")}, ""
-	if addresses[0] == "" {
-		boxes, err := d.Store.Boxes(r.Context(), r.FormValue("after"), page)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		addresses = d.Router.Accounts()
-		for _, box := range boxes {
-			addresses = append(addresses, box.Recipient)
-		}
-		if len(boxes) == page {
-			more = boxes[page-1].Recipient
-		}
+	if r.FormValue("recipient") != "" {
+		d.listOne(w, r)
+		return
 	}
-	slices.Sort(addresses)
-	all := []recipient{}
-	for _, address := range slices.Compact(addresses) {
+	addresses, err := d.addresses(r.Context(), r.FormValue("after"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	all, more := []recipient{}, ""
+	for _, address := range addresses {
 		one, err := d.look(r.Context(), address)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -109,8 +117,44 @@ func (d *Desk) list(w http.ResponseWriter, r *http.Request) {
 		}
 		all = append(all, one)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]any{"recipients": all, "more": more}) // or he has gone
+	if len(all) == page {
+		more = all[page-1].Recipient
+	}
+	answer(w, map[string]any{"recipients": all, "more": more})
+}
+
+// addresses returns who is online or has something in the store, after an address in the
+// order of the alphabet.
+func (d *Desk) addresses(ctx context.Context, after string) ([]string, error) {
+	boxes, err := d.Store.Boxes(ctx, after, page)
+	if err != nil {
+		return nil, err
+	}
+	all := slices.DeleteFunc(d.Router.Accounts(), func(online string) bool { return online <= after })
+	for _, box := range boxes {
+		all = append(all, box.Recipient)
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	return all[:min(len(all), page)], nil
+}
+
+// listOne lists what waits for one recipient, and what sleeps.
+func (d *Desk) listOne(w http.ResponseWriter, r *http.Request) {
+	after, err := strconv.ParseUint(cmp.Or(r.FormValue("row"), "0"), 10, 64)
+	if err != nil {
+		http.Error(w, "row is no number", http.StatusBadRequest)
+		return
+	}
+	one, err := d.look(r.Context(), r.FormValue("recipient"))
+	if err == nil {
+		err = d.addAsleep(r.Context(), &one, after)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	answer(w, map[string]any{"recipients": []recipient{one}, "more": ""})
 }
 
 // look returns what waits for one recipient.
@@ -128,10 +172,34 @@ func (d *Desk) look(ctx context.Context, address string) (recipient, error) {
 	}
 	for _, p := range d.Keeper.Waiting(address) {
 		one.Waiting = append(one.Waiting, packet{
-			p.Sender, p.ID, p.State.String(), append([]string{}, p.Resources...), p.Received, p.Attempt, p.Bytes, p.Stored,
+			p.Sender, p.ID, p.State.String(), append([]string{}, p.Resources...), p.Received, p.Deadline, p.Attempt, p.Bytes, p.Stored, 0,
 		})
 	}
 	return one, nil
+}
+
+// addAsleep adds what is in the store behind a row, and not in memory.
+func (d *Desk) addAsleep(ctx context.Context, one *recipient, after uint64) error {
+	rows, err := d.Store.List(ctx, one.Recipient, after, page)
+	if err != nil {
+		return err
+	}
+	awake := make(map[cache.Identity]bool)
+	for _, p := range d.Keeper.Waiting(one.Recipient) {
+		awake[p.Identity] = true
+	}
+	for _, row := range rows {
+		if p := row.Packet; !awake[p.Identity()] {
+			one.Waiting = append(one.Waiting, packet{
+				Sender: p.Key.From, ID: p.Key.ID, State: asleep, Resources: []string{}, Received: p.Received,
+				Attempt: p.Attempt, Bytes: len(p.Stanza), Stored: true, Row: row.Number,
+			})
+		}
+	}
+	if len(rows) == page {
+		one.More = rows[page-1].Number
+	}
+	return nil
 }
 
 // named returns the rows of the messages that a request names.
@@ -162,53 +230,37 @@ func (d *Desk) peek(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// redeliver has what waits go out again at once: the streams that it is on are ended, so
-// that it goes to another session, or to the next one of the same client, which logs in again.
+// redeliver has what waits go out again at once where its stream is dead.
 func (d *Desk) redeliver(w http.ResponseWriter, r *http.Request) {
-	address := r.FormValue("recipient")
-	ended := 0
-	for _, c := range d.Router.Clients(address) {
-		if d.holds(address, c.Address().Resourcepart()) {
-			go c.End("reset") // it waits for its client
-			ended++
-		}
-	}
-	d.Keeper.Wake(time.Now())
-	answer(w, "streams ended", ended)
+	now := time.Now()
+	probed := d.Keeper.Probe(now, r.FormValue("recipient"))
+	d.Keeper.Wake(now)
+	answer(w, map[string]int{"streams probed": probed})
 }
 
-// holds reports whether something that is on the stream of a resource waits.
-func (d *Desk) holds(address, resource string) bool {
-	return slices.ContainsFunc(d.Keeper.Waiting(address), func(p untilack.Waiting) bool {
-		return slices.Contains(p.Resources, resource)
-	})
-}
-
-// drop ends a message. In memory it counts as settled: a receipt for it is made up, which
-// goes no further than to the Keeper.
+// drop ends a message, and others of its name if there are any.
 func (d *Desk) drop(w http.ResponseWriter, r *http.Request) {
-	before := d.Keeper.Count(untilack.Settled)
-	ack := receipts.Ack{ID: "dropped", To: r.FormValue("sender"), Type: "chat", Received: r.FormValue("id")}.AppendTo(nil)
-	for _, c := range d.Router.Clients(r.FormValue("recipient")) {
-		c.Keeper().Receive(ack)
-	}
-	settled := int(d.Keeper.Count(untilack.Settled) - before)
 	rows, err := d.named(r)
-	var identities []cache.Identity
-	for _, row := range rows {
-		identities = append(identities, row.Packet.Identity())
-	}
-	if err == nil && len(identities) > 0 {
-		err = d.Store.Delete(r.Context(), identities...)
-	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	answer(w, "messages dropped", max(settled, len(identities)))
+	all := make(map[cache.Identity]bool)
+	for _, row := range rows {
+		all[row.Packet.Identity()] = true
+	}
+	for _, p := range d.Keeper.Waiting(r.FormValue("recipient")) {
+		if p.Sender == r.FormValue("sender") && p.ID == r.FormValue("id") {
+			all[p.Identity] = true
+		}
+	}
+	for identity := range all {
+		d.Keeper.Drop(time.Now(), identity)
+	}
+	answer(w, map[string]int{"messages dropped": len(all)})
 }
 
-func answer(w http.ResponseWriter, what string, number int) {
+func answer(w http.ResponseWriter, what any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]int{what: number}) // or he has gone
+	_ = json.NewEncoder(w).Encode(what) // or he has gone
 }

@@ -37,6 +37,7 @@ const reasons = {
   unconfirmed: { say: (e) => `${what(e)} was tried as often as allowed. It is given up.`, phase: 'end', tone: 'bad' },
   purged: { say: (e) => `${who(e.recipient)} blocks the sender of ${what(e)}.`, phase: 'end', tone: 'bad' },
   refused: { say: (e) => `${what(e)} may not be kept, and ${who(e.recipient)} is not there.`, phase: 'end', tone: 'bad' },
+  dropped: { say: (e) => `An operator has given ${what(e)} up.`, phase: 'end', tone: 'bad' },
   elsewhere: { say: (e) => `${what(e)} was received at another server of ours.`, phase: 'end', tone: 'good' },
   opened: { say: (e) => `${who(e.recipient)}’s phone has logged in.` },
   closed: { say: (e) => `${who(e.recipient)}’s connection has ended.` },
@@ -58,7 +59,7 @@ const phases = {
 };
 
 /** The phases of untilack.State's words. */
-const states = { 'in backlog': 'turn', 'read': 'read' };
+const states = { 'in backlog': 'turn', 'read': 'read', 'in doubt': 'probe' };
 
 const maxCards = 50, maxLines = 200, maxQueue = 2000;
 
@@ -250,8 +251,8 @@ export class ServerView {
     } else if (this.#cards.size < maxCards) {
       const c = this.#newCard(key, { recipient, sender: w.sender, id: w.id });
       Object.assign(c, { stored: w.stored, copies: w.attempt });
-      const received = Date.parse(w.received); // beyond its deadline nobody says how long it has
-      this.#phase(c, states[w.state] ?? 'out', received > Date.now() - this.config.ackWaitMs ? received : 0);
+      const phase = states[w.state] ?? 'out'; // it began so long before its deadline, more or less
+      this.#phase(c, phase, w.deadline ? Date.parse(w.deadline) - this.config[phases[phase].deadline] : 0);
       this.#draw(c);
     }
     return key;
