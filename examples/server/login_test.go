@@ -80,6 +80,39 @@ func TestFailures(t *testing.T) {
 	contains(t, c.ends(), "<policy-violation ", "</stream:stream>")
 }
 
+// TestGuesses checks that a password is not guessed for long, by any mechanism, that this
+// keeps nobody else out, and that logins that succeed do not count.
+func TestGuesses(t *testing.T) {
+	t.Parallel()
+	s := start(t, testConfig(t))
+	for range 120 {
+		dial(t, s.Addr.TCP).authenticate("romeo")
+	}
+	// refused guesses until that is refused, each time with a name.
+	refused := func(name func(int) string) {
+		t.Helper()
+		for i := range 1000 {
+			c := dialWeb(t, "ws://"+s.Addr.HTTP)
+			c.open()
+			c.say("%s", auth("PLAIN", "\x00"+name(i)+"\x00guess"))
+			if strings.Contains(c.await("</failure>"), "<temporary-auth-failure/>") {
+				return
+			}
+		}
+		t.Error("1000 guesses, and none was refused")
+	}
+	refused(func(int) string { return "romeo" })
+	for _, say := range []string{auth("PLAIN", "\x00romeo\x00secret"), auth("PLAIN", "\x00Romeo\x00guess"), auth("SCRAM-SHA-256", "n,,n=romeo,r=x")} {
+		c := dial(t, s.Addr.TCP)
+		c.open()
+		c.say("%s", say)
+		c.await("<temporary-auth-failure/></failure>")
+		c.say("%s", auth("PLAIN", "\x00juliet\x00secret"))
+		c.await("<success")
+	}
+	refused(func(i int) string { return fmt.Sprint("paris", i) }) // by the address: each is guessed once
+}
+
 // TestMechanisms checks that no password is asked for in the clear unless that is wanted.
 func TestMechanisms(t *testing.T) {
 	c := testConfig(t)

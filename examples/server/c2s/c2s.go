@@ -60,6 +60,7 @@ type Server struct {
 	conns     map[net.Conn]func() // what ends them
 
 	wait     sync.WaitGroup
+	guesses  guesses
 	failures atomic.Uint64
 	sessions atomic.Int64
 }

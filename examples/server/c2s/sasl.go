@@ -78,6 +78,7 @@ const (
 	invalidMechanism  failure = "invalid-mechanism"
 	malformedRequest  failure = "malformed-request"
 	notAuthorized     failure = "not-authorized"
+	tooManyGuesses    failure = "temporary-auth-failure" // later it may be right
 )
 
 // An exchange is what is said between a client and us until it is known who it is.
@@ -189,7 +190,11 @@ func (e *exchange) plain(message string) error {
 		return malformedRequest
 	}
 	name, ok := e.normalised(parts[1])
-	if !ok || !e.server.Accounts.Check(name, parts[2]) {
+	switch {
+	case !e.mayGuess(name):
+		return tooManyGuesses
+	case !ok || !e.server.Accounts.Check(name, parts[2]):
+		e.guessed(name)
 		return notAuthorized
 	}
 	return e.is(name, parts[0])
@@ -197,20 +202,24 @@ func (e *exchange) plain(message string) error {
 
 // scram is SCRAM (RFC 5802).
 func (e *exchange) scram(mechanism, message string) (last string, err error) {
-	server, err := scram.HashGeneratorFcn(accounts.Mechanism(mechanism)).NewServer(func(name string) (scram.StoredCredentials, error) {
-		normalised, ok := e.normalised(name)
-		if !ok {
-			normalised = "" // whom there is not
+	var name string
+	server, err := scram.HashGeneratorFcn(accounts.Mechanism(mechanism)).NewServer(func(claimed string) (scram.StoredCredentials, error) {
+		normalised, ok := e.normalised(claimed)
+		if ok {
+			name = normalised // or "", whom there is not
 		}
-		return e.server.Accounts.Credentials(mechanism, normalised)
+		return e.server.Accounts.Credentials(mechanism, name)
 	})
 	if err != nil {
 		return "", err
 	}
 	conversation := server.NewConversation()
 	challenge, err := conversation.Step(message)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", malformedRequest
+	case !e.mayGuess(name):
+		return "", tooManyGuesses
 	}
 	response, err := e.ask(challenge)
 	if err != nil {
@@ -218,9 +227,9 @@ func (e *exchange) scram(mechanism, message string) (last string, err error) {
 	}
 	last, err = conversation.Step(response)
 	if err != nil || !conversation.Valid() {
+		e.guessed(name)
 		return "", notAuthorized
 	}
-	name, _ := e.normalised(conversation.Username())
 	return last, e.is(name, conversation.AuthzID())
 }
 
