@@ -58,6 +58,9 @@ func UntilackOn(t testing.TB, store string, names ...string) *Server {
 	return s
 }
 
+// Kill ends the server at once, as kill -9 does.
+func (s *Server) Kill() { s.process.stop() }
+
 // untilackCommand builds the server first, which waits less for receipts than one for people
 // would.
 func untilackCommand(s *Server) (*exec.Cmd, error) {
