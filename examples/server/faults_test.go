@@ -177,6 +177,7 @@ func (d *drill) limit() time.Duration {
 // end, soon after the recipient has come back, or by another client; none is bounced, and none
 // comes twice that was acknowledged before.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	results := make(map[string]result)
 	var mutex sync.Mutex
 	t.Run("all", func(t *testing.T) {

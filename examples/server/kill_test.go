@@ -7,6 +7,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -28,6 +29,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asServer) != "" {
 		main()
 		return
+	}
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		_ = flag.Set("test.parallel", "8") // most of them wait most of the time
 	}
 	code := m.Run()
 	http.DefaultClient.CloseIdleConnections()
@@ -96,6 +101,7 @@ func (v *victim) kill() {
 // is not there, or reads nothing. What it has acknowledged, by an answer to a question that
 // was asked after the message, is not lost.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	for name, arrive := range map[string]func(t *testing.T, v *victim) (got func() string){
 		"online":  online,
 		"offline": func(*testing.T, *victim) func() string { return func() string { return "" } },

@@ -39,6 +39,7 @@ type seen struct {
 //
 //	go test ./examples/server -run TestPage -picture $PWD/docs/server.png
 func TestPage(t *testing.T) {
+	t.Parallel()
 	chromium := findChromium(t)
 	if *picture != "" {
 		drive(t, chromium, "pose", pictureOptions(t)...)

@@ -191,6 +191,7 @@ func TestDark(t *testing.T) {
 // TestNoReceipts checks that a message comes once to a client that answers pings alone, and
 // is lost neither by one that answers nothing.
 func TestNoReceipts(t *testing.T) {
+	t.Parallel()
 	c := testConfig(t)
 	c.ProbeWait = time.Second
 	s := start(t, c)

@@ -180,7 +180,7 @@ func TestEvents(t *testing.T) {
 // TestMetrics checks that the numbers are there.
 func TestMetrics(t *testing.T) {
 	s := start(t, testConfig(t))
-	dial(t, s.Addr.TCP).login("romeo", "orchard")
+	dial(t, s.Addr.TCP).login("romeo", "orchard").present() // when it counts
 	_, text := s.get(t, "GET", "/metrics", nil)
 	contains(t, text, "xmpp_sessions 1\n", `untilack_events_total{reason="settled"} 0`, `untilack_events_total{reason="opened"} 1`, "go_goroutines ")
 }
