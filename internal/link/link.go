@@ -84,6 +84,16 @@ func (l *Link) Cut() {
 	l.lines = nil
 }
 
+// Strand ends the client's side of every connection that has failed, with a reset. Its
+// server is not told: to it nothing changes.
+func (l *Link) Strand() {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	for _, line := range l.lines {
+		line.strand()
+	}
+}
+
 // Close ends all connections and waits for them.
 func (l *Link) Close() {
 	l.mutex.Lock()
@@ -165,6 +175,15 @@ func (l *line) fail(fault Fault) {
 		case Finish:
 			_ = conn.CloseWrite()
 		}
+	}
+}
+
+// strand ends the client's side of a line that has failed.
+func (l *line) strand() {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if l.dark != None {
+		reset(l.client)
 	}
 }
 

@@ -114,3 +114,26 @@ func TestCut(t *testing.T) {
 		t.Errorf("on a new connection the server sees %s, want data", got)
 	}
 }
+
+func TestStrand(t *testing.T) {
+	for _, fault := range []link.Fault{link.Swallow, link.Stall} {
+		t.Run(string(fault), func(t *testing.T) {
+			l, server := start(t)
+			client, accepted := dial(t, l, server)
+			l.Fail(fault)
+			l.Restore()
+			l.Strand()
+			if got := sees(accepted, client); got != "reset" {
+				t.Errorf("the client sees %s, want reset", got)
+			}
+			if got := sees(client, accepted); got != "silence" {
+				t.Errorf("the server sees %s, want silence", got)
+			}
+			client, accepted = dial(t, l, server)
+			l.Strand() // it has not failed
+			if got := sees(client, accepted); got != "data" {
+				t.Errorf("on a new connection the server sees %s, want data", got)
+			}
+		})
+	}
+}

@@ -56,3 +56,11 @@ func (n Network) Cut() {
 		l.Cut()
 	}
 }
+
+// Strand ends the clients' side of every connection that has failed, with a reset. The server
+// is not told.
+func (n Network) Strand() {
+	for _, l := range n {
+		l.Strand()
+	}
+}
