@@ -64,6 +64,11 @@ type Options struct {
 	// stream ends with <close/>. Default: a stream over TCP or TLS.
 	WebSocket bool
 
+	// Probe is the content of the IQ with which the Keeper asks whether the client
+	// is alive: any element that a client may be asked with, for it has to answer
+	// all (RFC 6120 §8.2.3), if only with an error. Default: a ping (XEP-0199).
+	Probe string
+
 	// Stream is passed to Keeper.Attach.
 	// Default: an available resource with priority 0.
 	Stream *untilack.StreamOptions

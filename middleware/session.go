@@ -104,9 +104,18 @@ type door struct{ s *Session }
 // anything else: that is when it matters.
 func (d door) Write(_ context.Context, stanza []byte) error {
 	if bytes.HasPrefix(stanza, []byte("<iq")) {
-		return d.s.queue.putBeyond(stanza)
+		return d.s.queue.putBeyond(d.s.question(stanza))
 	}
 	return d.s.queue.put(stanza)
+}
+
+// question returns the question that is asked in place of a ping of the Keeper's.
+func (s *Session) question(ping []byte) []byte {
+	start := bytes.LastIndex(ping, []byte("<ping"))
+	if s.options.Probe == "" || start < 0 {
+		return ping
+	}
+	return append(ping[:start:start], s.options.Probe+"</iq>"...)
 }
 
 // End implements untilack.Conn.
