@@ -211,6 +211,19 @@ func TestNoReceipts(t *testing.T) {
 	contains(t, transports["tcp"](t, s.Addr).login("juliet", "balcony").present().element("message", "type='chat'"), "another")
 }
 
+// TestQuestion checks that clients are pinged, but for one that a ping makes crash.
+func TestQuestion(t *testing.T) {
+	s := start(t, testConfig(t))
+	romeo := transports["tcp"](t, s.Addr).login("romeo", "orchard").present()
+	for resource, want := range map[string]string{"balcony": "<ping ", "go-sendxmpp.cafe": "<query "} {
+		juliet := transports["tcp"](t, s.Addr).login("juliet", resource).present()
+		juliet.mute = true
+		romeo.stanza("<message to='juliet@localhost/%s' type='chat'><body>Art thou there?</body></message>", resource)
+		contains(t, juliet.element("iq", "type='get'"), want)
+		juliet.leave()
+	}
+}
+
 // TestStalled checks that a client that reads nothing delays nobody, is ended when no buffer
 // takes more, and gets all of it in its next session.
 func TestStalled(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -87,6 +88,9 @@ func withPatience() (context.Context, context.CancelFunc) {
 // ended: a phone that comes back has a dead stream. Serve has to follow.
 func (r *Router) Bind(session *xmpp.Session, address jid.JID, o middleware.Options) (*Client, error) {
 	o.Stream = &untilack.StreamOptions{Away: true} // until it sends its presence
+	if strings.HasPrefix(address.Resourcepart(), "go-sendxmpp") {
+		o.Probe = "<query xmlns='jabber:iq:version'/>" // a ping makes version 0.5.6 crash, which Debian 12 has
+	}
 	c := &Client{router: r, address: address, bare: address.Bare().String(), full: address.String()}
 	r.mutex.Lock()
 	a := r.accounts[c.bare]
