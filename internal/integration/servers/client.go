@@ -8,8 +8,10 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"os/exec"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -43,9 +45,10 @@ type Event struct {
 // Commands go to it, and Events come from it, as a line of JSON each. Its methods may be
 // called by several goroutines, those that end the test by the test's alone.
 type Client struct {
-	t    testing.TB
-	name string
-	in   io.Writer
+	t       testing.TB
+	name    string
+	in      io.Writer
+	program func() *process // the one that it is now
 
 	mutex   sync.Mutex
 	events  []Event
@@ -59,7 +62,8 @@ type login struct {
 	Password string  `json:"password"`
 	Server   string  `json:"server"` // its address, or URL
 	CA       string  `json:"ca,omitempty"`
-	Work     float64 `json:"work,omitempty"` // in seconds
+	Work     float64 `json:"work,omitempty"`   // in seconds
+	Answer   bool    `json:"answer,omitempty"` // by hand, where the library does not by itself
 }
 
 // A send is each later line.
@@ -69,10 +73,22 @@ type send struct {
 	Body string `json:"body"`
 }
 
-// newClient has a client that is told by in and tells by out log in, and waits until it has.
-func newClient(t testing.TB, name string, in io.Writer, out io.Reader, l login) *Client {
+// startClient starts a client that is a program. It stops when the test ends.
+func startClient(t testing.TB, name string, command *exec.Cmd, l login) *Client {
 	t.Helper()
-	c := &Client{t: t, name: name, in: in, changed: make(chan struct{})}
+	p := &process{}
+	in, out, err := p.startTalking(command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.end(t, name) })
+	return newClient(t, name, func() *process { return p }, in, out, l)
+}
+
+// newClient has a client that is told by in and tells by out log in, and waits until it has.
+func newClient(t testing.TB, name string, program func() *process, in io.Writer, out io.Reader, l login) *Client {
+	t.Helper()
+	c := &Client{t: t, name: name, program: program, in: in, changed: make(chan struct{})}
 	go c.listen(out)
 	c.tell(l)
 	c.Wait(Online, 1)
@@ -129,6 +145,25 @@ func (c *Client) tell(command any) {
 func (c *Client) Send(to, id, body string) {
 	c.t.Helper()
 	c.tell(send{to, id, body})
+}
+
+// Stop has the client stand still (SIGSTOP) until Continue is called: its connection stays.
+func (c *Client) Stop() {
+	c.t.Helper()
+	c.signal(syscall.SIGSTOP)
+}
+
+// Continue ends what Stop began.
+func (c *Client) Continue() {
+	c.t.Helper()
+	c.signal(syscall.SIGCONT)
+}
+
+func (c *Client) signal(s syscall.Signal) {
+	c.t.Helper()
+	if err := c.program().signal(s); err != nil {
+		c.t.Fatalf("%s gets no %v: %v", c.name, s, err)
+	}
 }
 
 // Address returns the client's full address, of its newest stream.

@@ -42,9 +42,9 @@ func Converse(t testing.TB, s *Server, a Account) *Client {
 	t.Cleanup(web.Close)
 	t.Cleanup(func() { close(done) })
 	name := "converse.js of " + a.Address.String()
-	browse(t, name, chromium, web.URL)
+	browser := browse(t, name, chromium, web.URL)
 	page := await(t, name, pages)
-	return newClient(t, name, page, page, login{Address: a.Address.String(), Password: a.Password, Server: s.WebSocketURL})
+	return newClient(t, name, func() *process { return browser }, page, page, login{Address: a.Address.String(), Password: a.Password, Server: s.WebSocketURL})
 }
 
 // findConverse returns the folder where .ci/install has put what a page needs.
@@ -80,7 +80,7 @@ func serveConverse(files string, pages chan<- *websocket.Conn, done <-chan struc
 }
 
 // browse opens a page in a browser of its own.
-func browse(t testing.TB, name, chromium, url string) {
+func browse(t testing.TB, name, chromium, url string) *process {
 	t.Helper()
 	profile, err := os.MkdirTemp("", "chromium")
 	if err != nil {
@@ -98,4 +98,5 @@ func browse(t testing.TB, name, chromium, url string) {
 		p.end(t, name)
 		os.RemoveAll(profile)
 	})
+	return p
 }

@@ -80,6 +80,11 @@ func (p *process) stop() {
 	}
 }
 
+// signal sends a signal to the process and its children.
+func (p *process) signal(s syscall.Signal) error {
+	return syscall.Kill(-p.command.Process.Pid, s)
+}
+
 // end stops the process. If the test has failed, it shows what the process said.
 func (p *process) end(t testing.TB, name string) {
 	p.stop()

@@ -3,7 +3,8 @@
 // license that can be found in the LICENSE file.
 
 // Package servers runs XMPP servers of a test's own, prosody, ejabberd and examples/server, and other
-// people's clients that log in to them: slixmpp in a process, converse.js in a browser.
+// people's clients that log in to them: slixmpp, aioxmpp, stanza, @xmpp/client and go-sendxmpp in
+// processes, converse.js in a browser.
 //
 // All of them listen on loopback alone. What is missing skips the test with one line, or
 // fails it if UNTILACK_REQUIRE is "all".

@@ -6,6 +6,7 @@ package servers_test
 
 import (
 	"encoding/xml"
+	"flag"
 	"fmt"
 	"net/url"
 	"os"
@@ -16,7 +17,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/untilack/untilack/internal/integration/postgres"
 	"github.com/untilack/untilack/internal/integration/servers"
-	"github.com/untilack/untilack/internal/link"
 	"mellium.im/xmlstream"
 	"mellium.im/xmpp"
 	"mellium.im/xmpp/jid"
@@ -24,6 +24,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // clients that are dark need no processor
+		panic(err)
+	}
 	code := m.Run()
 	servers.StopShared()
 	postgres.StopShared()
@@ -151,46 +155,6 @@ func cut(t *testing.T, network servers.Network, client, to *servers.Client) {
 	receipts := client.Wait(servers.Receipt, before+1)
 	if got := receipts[len(receipts)-1].ID; got != "back" {
 		t.Errorf("got a receipt for %s, want one for back", got)
-	}
-}
-
-// TestDark has clients of all kinds lose their network in silence in the middle of 200
-// messages. Our server loses none of them, and tells no sender of a failure.
-func TestDark(t *testing.T) {
-	s := servers.Untilack(t)
-	for name, start := range map[string]func(*servers.Server) *servers.Client{
-		"slixmpp":  func(s *servers.Server) *servers.Client { return servers.Slixmpp(t, s, s.Account(t, "juliet"), 0) },
-		"converse": func(s *servers.Server) *servers.Client { return servers.Converse(t, s, s.Account(t, "juliet")) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			const count = 200
-			romeo := servers.Slixmpp(t, s, s.Account(t, "romeo"), 0)
-			behind, network := s.Behind(t)
-			juliet := start(behind)
-			to, _, _ := strings.Cut(juliet.Address(), "/")
-			want := make(map[string]bool)
-			for i := range count {
-				id := fmt.Sprint(name, i)
-				want[id] = true
-				romeo.Send(to, id, "Art thou there?")
-				if i == count/2 {
-					juliet.Wait(servers.Message, count/4)
-					network.Fail(link.Swallow)
-				}
-			}
-			time.Sleep(time.Second) // she is in a tunnel
-			network.Restore()
-			network.Cut() // her phone finds out
-			juliet.Wait(servers.Online, 2)
-			for n := count; len(want) > 0; n++ { // each copy counts
-				for _, m := range juliet.Wait(servers.Message, n) {
-					delete(want, m.ID)
-				}
-			}
-			if failures := romeo.Events(servers.Failure); len(failures) > 0 {
-				t.Errorf("romeo was told of %d failures, the first %+v", len(failures), failures[0])
-			}
-		})
 	}
 }
 

@@ -26,25 +26,22 @@ func Slixmpp(t testing.TB, s *Server, a Account, work time.Duration) *Client {
 	t.Helper()
 	python, err := findSlixmpp()
 	require(t, err)
-	name := "slixmpp of " + a.Address.String()
-	p := &process{}
-	in, out, err := p.startTalking(exec.Command(python, "-I", "-u", "-c", slixmppScript)) // -I: it must not import itself
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.end(t, name) })
-	return newClient(t, name, in, out, login{
+	command := exec.Command(python, "-I", "-u", "-c", slixmppScript) // -I: it must not import itself
+	return startClient(t, "slixmpp of "+a.Address.String(), command, login{
 		Address: a.Address.String(), Password: a.Password,
 		Server: s.Address, CA: s.CAFile, Work: work.Seconds(),
 	})
 }
 
-// findSlixmpp returns a Python that has slixmpp. Debian's own may not be first on the path.
-var findSlixmpp = sync.OnceValues(func() (string, error) {
+// findSlixmpp returns a Python that has slixmpp.
+var findSlixmpp = sync.OnceValues(func() (string, error) { return findPython("slixmpp", "python3-slixmpp") })
+
+// findPython returns a Python that has a module. Debian's own may not be first on the path.
+func findPython(module, pkg string) (string, error) {
 	for _, python := range []string{"python3", "/usr/bin/python3"} {
-		if exec.Command(python, "-I", "-c", "import slixmpp").Run() == nil {
+		if exec.Command(python, "-I", "-c", "import "+module).Run() == nil {
 			return python, nil
 		}
 	}
-	return "", missing("slixmpp", "python3-slixmpp")
-})
+	return "", missing(module, pkg)
+}

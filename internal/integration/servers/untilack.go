@@ -5,13 +5,17 @@
 package servers
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 )
 
 // untilack is our own: examples/server.
@@ -71,6 +75,56 @@ func untilackCommand(s *Server) (*exec.Cmd, error) {
 	s.WebSocketURL = "ws://" + s.webAddress + "/xmpp-websocket"
 	return exec.Command(program, "-domain", s.Domain, "-dir", s.dir, "-certificate", s.CAFile, "-key", s.keyFile,
 		"-tcp", s.Address, "-tls", "", "-http", s.webAddress, "-https", "", "-ack-wait", "2s", "-probe-wait", "1s"), nil
+}
+
+// A Box is what a server of our own knows about an account.
+type Box struct {
+	Sessions int // how many it thinks there are
+	Waiting  int // messages of which the server does not know that the account's client has read them
+}
+
+// Await waits until the server, one of our own, knows about an account what is wanted. It
+// ends the test if that takes 30 seconds.
+func (s *Server) Await(t testing.TB, a Account, what string, wanted func(Box) bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		box, err := s.look(a)
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case wanted(box):
+			return
+		case time.Now().After(end):
+			t.Fatalf("%s of %s does not come; there are %d sessions, and %d messages wait", what, a.Address, box.Sessions, box.Waiting)
+		}
+	}
+}
+
+// look asks the server about an account.
+func (s *Server) look(a Account) (Box, error) {
+	r, err := http.Get("http://" + s.webAddress + "/debug/waiting?recipient=" + url.QueryEscape(a.Address.Bare().String()))
+	if err != nil {
+		return Box{}, err
+	}
+	defer r.Body.Close()
+	var answer struct {
+		Recipients []struct {
+			Online  []string
+			Waiting []struct{ State string }
+			Stored  struct{ Messages int }
+		}
+	}
+	if err := json.NewDecoder(r.Body).Decode(&answer); err != nil {
+		return Box{}, fmt.Errorf("%s tells nothing about %s: %w", s.Name, a.Address, err)
+	}
+	one := answer.Recipients[0]
+	box := Box{Sessions: len(one.Online), Waiting: max(0, one.Stored.Messages-len(one.Waiting))} // most are in both
+	for _, m := range one.Waiting {
+		if m.State != "read" { // nothing is left to do but to take a receipt, if one comes
+			box.Waiting++
+		}
+	}
+	return box, nil
 }
 
 // build builds examples/server once, in a folder that StopShared removes.

@@ -1,0 +1,34 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package servers
+
+import (
+	_ "embed" // for the script
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+)
+
+//go:embed aioxmpp.py
+var aioxmppScript string
+
+// Aioxmpp starts an aioxmpp that logs in over TLS. It stops when the test ends.
+//
+// The library answers no request for a receipt by itself. If answer is set the client does,
+// with the library's compose_receipt.
+func Aioxmpp(t testing.TB, s *Server, a Account, answer bool) *Client {
+	t.Helper()
+	python, err := findAioxmpp()
+	require(t, err)
+	command := exec.Command(python, "-I", "-u", "-c", aioxmppScript) // -I: it must not import itself
+	command.Env = append(os.Environ(), "SSL_CERT_FILE="+s.CAFile)
+	return startClient(t, "aioxmpp of "+a.Address.String(), command, login{
+		Address: a.Address.String(), Password: a.Password, Server: s.Address, Answer: answer,
+	})
+}
+
+// findAioxmpp returns a Python that has aioxmpp.
+var findAioxmpp = sync.OnceValues(func() (string, error) { return findPython("aioxmpp", "python3-aioxmpp") })

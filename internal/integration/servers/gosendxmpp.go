@@ -1,0 +1,36 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package servers
+
+import (
+	_ "embed" // for the script
+	"os"
+	"os/exec"
+	"testing"
+)
+
+//go:embed gosendxmpp.py
+var goSendxmppScript string
+
+// GoSendxmpp starts a go-sendxmpp that logs in over TLS and prints the messages that it gets,
+// and another one whenever it ends. It stops when the test ends.
+//
+// It neither asks for receipts nor answers, and tells no ids. Version 0.5.6 answers a ping,
+// and crashes.
+func GoSendxmpp(t testing.TB, s *Server, a Account) *Client {
+	t.Helper()
+	if _, err := exec.LookPath("go-sendxmpp"); err != nil {
+		require(t, missing("go-sendxmpp", "go-sendxmpp"))
+	}
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		require(t, missing("python3", "python3"))
+	}
+	command := exec.Command(python, "-I", "-u", "-c", goSendxmppScript)
+	command.Env = append(os.Environ(), "SSL_CERT_FILE="+s.CAFile)
+	return startClient(t, "go-sendxmpp of "+a.Address.String(), command, login{
+		Address: a.Address.String(), Password: a.Password, Server: s.Address,
+	})
+}
