@@ -282,17 +282,3 @@ func TestRestart(t *testing.T) {
 	juliet = transports["tcp"](t, s.Addr).login("juliet", "balcony").present()
 	contains(t, juliet.element("message", "id='m1'"), "<delay ")
 }
-
-// TestNodes checks that a message, and its receipt, go from one server to another that has
-// the same store.
-func TestNodes(t *testing.T) {
-	c := testConfig(t)
-	c.PollEvery = 20 * time.Millisecond
-	one, two := start(t, c), start(t, c)
-	romeo := transports["tcp"](t, one.Addr).login("romeo", "orchard").present()
-	juliet := transports["tcp"](t, two.Addr).login("juliet", "balcony").present()
-	romeo.stanza("<message to='juliet@localhost' id='m1' type='chat'>%s</message>", ask)
-	juliet.element("message", "id='m1'")
-	juliet.acknowledge("romeo@localhost/orchard", "m1")
-	romeo.element("message", "id='rm1'")
-}
