@@ -67,6 +67,7 @@ type kind struct {
 	template      string // of what is in it
 	command       func(*Server) (*exec.Cmd, error)
 	register      func(s *Server, name, password string) error
+	plain         bool // whether clients may log in without TLS, by SASL PLAIN
 
 	once   sync.Once
 	shared *Server
@@ -194,9 +195,9 @@ func (s *Server) configure() error {
 		return err
 	}
 	defer file.Close()
-	return template.Must(template.New("").Parse(s.kind.template)).Execute(file, map[string]string{
+	return template.Must(template.New("").Parse(s.kind.template)).Execute(file, map[string]any{
 		"Domain": s.Domain, "Dir": s.dir, "Certificate": s.CAFile, "Key": s.keyFile,
-		"Port": port(s.Address), "WebPort": port(s.webAddress),
+		"Port": port(s.Address), "WebPort": port(s.webAddress), "Plain": s.kind.plain,
 	})
 }
 

@@ -42,16 +42,7 @@ func UntilackOn(t testing.TB, store string, names ...string) *Server {
 	for _, name := range names {
 		with = append(with, "-account", name+":secret")
 	}
-	s, err := start(&kind{
-		name: untilack.name, configuration: untilack.configuration, template: untilack.template,
-		command: func(s *Server) (*exec.Cmd, error) {
-			c, err := untilackCommand(s)
-			if err == nil {
-				c.Args = append(c.Args, with...)
-			}
-			return c, err
-		},
-	})
+	s, err := Start(untilack.name, Options{Args: with})
 	require(t, err)
 	t.Cleanup(func() {
 		s.stop()

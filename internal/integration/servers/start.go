@@ -1,0 +1,83 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package servers
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"slices"
+)
+
+// Options say how Start starts a server. The zero value stands for that of the tests.
+type Options struct {
+	// Plain lets clients in without TLS, by SASL PLAIN. Default: they have to use TLS.
+	Plain bool
+
+	// Under is a command by which the program is started, "taskset -c 0" for instance.
+	// Default: none.
+	Under []string
+
+	// Args are more arguments of the program. Default: none.
+	Args []string
+}
+
+// Programs are the names of those that Start can start.
+func Programs() (names []string) {
+	for _, k := range kinds {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// Start starts a server of the caller's own, by the name of its program. Stop has to be called
+// in the end, and StopShared after the last one.
+func Start(program string, o Options) (*Server, error) {
+	i := slices.IndexFunc(kinds, func(k *kind) bool { return k.name == program })
+	if i < 0 {
+		return nil, fmt.Errorf("there is no server called %q", program)
+	}
+	of := kinds[i]
+	return start(&kind{
+		name: of.name, configuration: of.configuration, template: of.template, register: of.register, plain: o.Plain,
+		command: func(s *Server) (*exec.Cmd, error) {
+			c, err := of.command(s)
+			if err != nil {
+				return nil, err
+			}
+			if o.Plain && of == &untilack {
+				c.Args = append(c.Args, "-plain")
+			}
+			c.Args = slices.Concat(o.Under, c.Args, o.Args)
+			return c, nil
+		},
+	})
+}
+
+// IsMissing reports whether an error of Start says that the program is not installed.
+func IsMissing(err error) bool { return errors.Is(err, errMissing) }
+
+// Stop stops a server that Start has started, and removes its files.
+func (s *Server) Stop() { s.stop() }
+
+// Register makes an account. Its name is to be that of an address already.
+func (s *Server) Register(name, password string) error { return s.kind.register(s, name, password) }
+
+// Group is the number of the group of processes that the server is.
+func (s *Server) Group() int { return s.process.command.Process.Pid }
+
+// Said is the last that the server has written to its standard output and error.
+func (s *Server) Said() string { return s.process.log.since(0) }
+
+// Get asks a server of our own for a page, on a connection that is not used again.
+func (s *Server) Get(path string) (*http.Response, error) {
+	request, err := http.NewRequest(http.MethodGet, "http://"+s.webAddress+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Close = true
+	return http.DefaultClient.Do(request)
+}
