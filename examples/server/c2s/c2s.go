@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/untilack/untilack/examples/server/accounts"
+	"github.com/untilack/untilack/examples/server/apart"
 	"github.com/untilack/untilack/examples/server/gate"
 	"github.com/untilack/untilack/examples/server/router"
 	"github.com/untilack/untilack/middleware"
@@ -124,30 +125,40 @@ func (s *Server) Attend(conn net.Conn, t Transport) {
 	if t.TLS && !t.WebSocket {
 		conn = tls.Server(conn, s.TLS)
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(s.LoginTime)) // fails with the first read
 	l := newLogin(s, conn, t)
+	var client *router.Client
+	apart.Do(func() { client = s.logIn(l, conn) })
+	if client == nil {
+		return
+	}
+	s.endBy(tracked, func() { client.End(conditionOf(errShutdown)) })
+	s.serve(client, l)
+}
+
+// logIn negotiates the stream of a client and binds it. It returns nil if that fails.
+func (s *Server) logIn(l *login, conn net.Conn) *router.Client {
+	_ = conn.SetReadDeadline(time.Now().Add(s.LoginTime)) // fails with the first read
 	session, err := l.negotiate()
 	if err != nil {
 		s.failures.Add(1)
-		s.Log.Info("login failed", "remote", conn.RemoteAddr(), "user", l.user, "error", err)
+		s.Log.Info("login failed", "remote", l.remote, "user", l.user, "error", err)
 		l.fail(err)
-		return
+		return nil
 	}
 	_ = conn.SetReadDeadline(time.Time{})
 	l.gate.SetSize(l.limits.Size)
 	client, err := s.Router.Bind(session, l.address, middleware.Options{
-		WebSocket: t.WebSocket, MaxStanza: l.limits.Size, WriteTimeout: s.WriteTimeout,
+		WebSocket: l.webSocket, MaxStanza: l.limits.Size, WriteTimeout: s.WriteTimeout,
 	})
 	if err != nil {
 		s.Log.Info("not bound", "address", l.address, "error", err)
 		l.fail(err)
-		return
+		return nil
 	}
 	if err := l.conn.release(); err != nil {
 		s.Log.Info("address not told", "address", l.address, "error", err)
 	}
-	s.endBy(tracked, func() { client.End(conditionOf(errShutdown)) })
-	s.serve(client, l)
+	return client
 }
 
 // serve serves a client that has logged in.

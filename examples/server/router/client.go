@@ -9,6 +9,7 @@ import (
 	"encoding/xml"
 	"slices"
 
+	"github.com/untilack/untilack/examples/server/apart"
 	"github.com/untilack/untilack/middleware"
 	"mellium.im/xmpp/jid"
 	"mellium.im/xmpp/stream"
@@ -90,9 +91,9 @@ func (c *Client) route(raw []byte, start xml.StartElement) error {
 	case "message":
 		c.message(&s)
 	case "presence":
-		c.sendsPresence(&s)
+		apart.Do(func() { c.sendsPresence(&s) })
 	case "iq":
-		c.iq(&s)
+		apart.Do(func() { c.iq(&s) })
 	default:
 		return stream.UnsupportedStanzaType
 	}
