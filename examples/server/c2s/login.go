@@ -5,6 +5,7 @@
 package c2s
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/rand"
@@ -64,7 +65,7 @@ func (l *login) over(conn net.Conn) {
 	if l.webSocket {
 		conn = middleware.Frames(conn)
 	}
-	l.conn = &opening{Conn: conn}
+	l.conn = &opening{Conn: conn, in: bufio.NewReaderSize(conn, idleBuffer)}
 }
 
 // negotiate has mellium negotiate the stream.
@@ -137,6 +138,7 @@ func legacySession() xmpp.StreamFeature {
 // client its address until the router knows it as well.
 type opening struct {
 	net.Conn
+	in      *bufio.Reader
 	opened  bool
 	refused error // nothing more is to be written but this
 
@@ -144,6 +146,16 @@ type opening struct {
 	holding bool
 	held    []byte
 }
+
+// idleBuffer is how much memory a client has into which it may write next. There would be eight
+// times as much of it if the parser had to see to that itself.
+const idleBuffer = 512
+
+// Read implements net.Conn.
+func (o *opening) Read(b []byte) (int, error) { return o.in.Read(b) }
+
+// ReadByte implements io.ByteReader, so that the parser needs no buffer.
+func (o *opening) ReadByte() (byte, error) { return o.in.ReadByte() }
 
 // Write implements net.Conn.
 func (o *opening) Write(b []byte) (int, error) {

@@ -16,6 +16,7 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,7 +48,7 @@ type Limits struct {
 // leastCost is what an element costs, in bytes, however short it is: it is work too.
 const leastCost = 256
 
-// readSize is how much is read at once.
+// readSize is how much is read at once, unless the caller of Read asks for less and little comes.
 const readSize = 4096
 
 // A Conn is a connection behind a gate. Read hands out whole elements, one at a time.
@@ -60,6 +61,7 @@ type Conn struct {
 
 	waiting []byte // what was read and not yet handed out
 	lent    bool   // waiting lies in the caller's buffer: an idle client needs none of ours
+	much    bool   // there was more to be read than there was room for
 	whole   int    // how much of it belongs to whole elements
 	scanned int    // how much of it the scanner has seen
 	failed  error
@@ -140,17 +142,20 @@ func (c *Conn) readRaw(p []byte) (int, error) {
 	}
 }
 
-// fill reads more, into p if nothing waits.
+// fill reads more: into p if nothing waits and there is not much to come.
 func (c *Conn) fill(p []byte) error {
-	if len(c.waiting) > 0 {
-		c.own()
-		p = make([]byte, readSize)
+	c.own()
+	c.lent = len(c.waiting) == 0 && !c.much
+	if !c.lent {
+		c.waiting = slices.Grow(c.waiting, readSize)
+		p = c.waiting[len(c.waiting) : len(c.waiting)+readSize]
 	}
 	n, err := c.Conn.Read(p)
-	if c.lent = len(c.waiting) == 0; c.lent {
+	c.much = n == len(p)
+	if c.lent {
 		c.waiting = p[:n]
 	} else {
-		c.waiting = append(c.waiting, p[:n]...)
+		c.waiting = c.waiting[:len(c.waiting)+n]
 	}
 	if n > 0 {
 		return c.wait(n)
