@@ -67,6 +67,14 @@ type draft struct {
 // after the call. What is not a message, or not well-formed, is for the host to
 // write as if there were no Keeper.
 func (k *Keeper) Outgoing(now time.Time, s *Stream, stanza []byte) Admission {
+	admission, _ := k.outgoing(now, s, stanza, false)
+	return admission
+}
+
+// outgoing is Outgoing. With another, the message comes after one of which the store has not
+// said yet that it has its row: it reports false, and has done nothing, if this one would not
+// simply be put into the store behind it.
+func (k *Keeper) outgoing(now time.Time, s *Stream, stanza []byte, another bool) (admission Admission, ok bool) {
 	d := k.draft(s, s.address.bare, stanza)
 	if k.config.Watch != nil {
 		d.packet = owned(d.packet) // what is told outlives the call
@@ -74,14 +82,17 @@ func (k *Keeper) Outgoing(now time.Time, s *Stream, stanza []byte) Admission {
 	a := k.enterStream(s)
 	defer k.leave(a)
 	sender := d.packet.Key.Sender()
+	if another && (!d.admit.Keep || !k.persistsFirst(d.packet) || a.loose || a.spilling) {
+		return Admission{}, false
+	}
 	if !d.possible || (!d.admit.Keep && !k.behind(a, s, sender)) {
 		k.notePacket(a, now, Untracked, s, d.packet.Key)
-		return Admission{Verdict: Write, Why: d.admit.Why}
+		return Admission{Verdict: Write, Why: d.admit.Why}, true
 	}
 	p := a.stamp(now, d)
 	queue := k.behind(a, s, sender)
 	if queue && a.spilling && actions.MayKeep(p, k.lasting) {
-		return k.overflow(a, now, s, owned(p), d.admit)
+		return k.overflow(a, now, s, owned(p), d.admit), true
 	}
 	wait := k.firstWait(p)
 	if queue {
@@ -98,6 +109,8 @@ func (k *Keeper) Outgoing(now time.Time, s *Stream, stanza []byte) Admission {
 	}
 	ref, err := k.put(now, p, wait)
 	switch {
+	case err != nil && another:
+		return Admission{}, false
 	case err == nil:
 		a.loose = a.loose || !persist
 		k.notePacket(a, now, Admitted, s, p.Key)
@@ -105,22 +118,22 @@ func (k *Keeper) Outgoing(now time.Time, s *Stream, stanza []byte) Admission {
 		p, _ = k.cache.Get(ref)
 		persist = p.Marks.Has(cache.Held)
 	default:
-		return k.overflow(a, now, s, owned(p), d.admit)
+		return k.overflow(a, now, s, owned(p), d.admit), true
 	}
-	admission := Admission{Kept: true, Why: d.admit.Why, ref: ref}
+	admission = Admission{Kept: true, Why: d.admit.Why, ref: ref}
 	if persist {
 		s.rowsFirst++
 		a.noteOf(ref).puts++
 		admission.Verdict, admission.older = Persist, older.refs
 		admission.Rows = append(older.rows, row(owned(p)))
-		return admission
+		return admission, true
 	}
 	if len(older.rows) > 0 {
 		k.saveOlder(a)
 	}
 	admission.before = p.Marks
 	admission.Verdict = k.route(a, now, s, ref, p, queue)
-	return admission
+	return admission, true
 }
 
 // older are packets that wait in memory alone. Rows go out in the order in which they are

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -77,16 +78,68 @@ func (s *Session) Deliver(ctx context.Context, stanza []byte) error {
 	if err := s.take(ctx); err != nil {
 		return err
 	}
-	now := time.Now()
-	admission := s.keeper.Outgoing(now, s.stream, stanza)
-	if admission.Verdict == Persist {
-		s.give() // other messages for this client need not wait for the disk
-		errs := s.keeper.persistRows(ctx, admission)
-		s.turn <- struct{}{} // no longer than WriteTimeout, and what was put must be told
-		now = time.Now()
-		admission = s.keeper.Persisted(now, s.stream, admission, errs)
-	}
 	defer s.give()
+	var err [1]error
+	s.deliver(ctx, [][]byte{stanza}, err[:])
+	return err[0]
+}
+
+// DeliverAll is Deliver for several messages, one after the other, which waits less: what the
+// store has to have before it is written, of messages that follow one another, is put into it at
+// once. It returns an error for each message.
+func (s *Session) DeliverAll(ctx context.Context, stanzas [][]byte) []error {
+	errs := make([]error, len(stanzas))
+	for n := 0; n < len(stanzas); {
+		if err := s.take(ctx); err != nil {
+			for i := n; i < len(errs); i++ {
+				errs[i] = err
+			}
+			break
+		}
+		n += s.deliver(ctx, stanzas[n:], errs[n:])
+		s.give()
+	}
+	return errs
+}
+
+// deliver delivers the first of some messages, and of those after it as many as are put into
+// the store together with it. It returns how many that were. The turn is taken.
+func (s *Session) deliver(ctx context.Context, stanzas [][]byte, errs []error) int {
+	now := time.Now()
+	first := s.keeper.Outgoing(now, s.stream, stanzas[0])
+	if first.Verdict != Persist {
+		errs[0] = s.finish(ctx, now, stanzas[0], first)
+		return 1
+	}
+	held := s.hold(now, first, stanzas)
+	s.give() // other messages for this client need not wait for the disk
+	answers := s.keeper.persistRows(ctx, held)
+	s.turn <- struct{}{} // no longer than WriteTimeout, and what was put must be told
+	for i, admission := range held {
+		now = time.Now()
+		n := len(admission.Rows)
+		errs[i] = s.finish(ctx, now, stanzas[i], s.keeper.Persisted(now, s.stream, admission, answers[:n]))
+		answers = answers[n:]
+	}
+	return len(held)
+}
+
+// hold returns the admissions of those messages that are put into the store together. That of
+// the first one is there.
+func (s *Session) hold(now time.Time, first Admission, stanzas [][]byte) []Admission {
+	held := []Admission{first}
+	for rows := len(first.Rows); len(held) < len(stanzas) && rows < maxRows && !first.overflow; rows++ {
+		admission, ok := s.keeper.outgoing(now, s.stream, stanzas[len(held)], true)
+		if !ok {
+			break
+		}
+		held = append(held, admission)
+	}
+	return held
+}
+
+// finish does with a message what the Keeper has decided.
+func (s *Session) finish(ctx context.Context, now time.Time, stanza []byte, admission Admission) error {
 	switch admission.Verdict {
 	case Queue:
 		return nil
@@ -170,17 +223,25 @@ func (k *Keeper) overran(now time.Time, s *Stream) {
 	k.place(a, now)
 }
 
-// persistRows writes the rows of an admission, within the time limit.
-func (k *Keeper) persistRows(ctx context.Context, admission Admission) []error {
-	c := callee{kind: StoreRows, recipient: admission.Rows[0].Packet.Key.To}
+// persistRows writes the rows of admissions, all for one recipient, within the time limit. It
+// returns an error for each row.
+func (k *Keeper) persistRows(ctx context.Context, admissions []Admission) []error {
+	rows := admissions[0].Rows
+	for _, admission := range admissions[1:] {
+		rows = append(rows, admission.Rows...)
+	}
+	c := callee{kind: StoreRows, recipient: rows[0].Packet.Key.To}
 	if k.stuck.has(c, k.config.Workers) {
-		return failAll(admission.Rows, ErrOverran)
+		return failAll(rows, ErrOverran)
 	}
-	r := k.putNow(ctx, c, admission.Rows)
-	if r.Err == nil {
-		return r.Errs
+	r := k.putNow(ctx, c, rows)
+	if r.Err != nil {
+		return failAll(rows, r.Err)
 	}
-	return failAll(admission.Rows, r.Err)
+	if len(r.Errs) < len(rows) { // a store may return none if all is well
+		return append(slices.Clone(r.Errs), make([]error, len(rows)-len(r.Errs))...)
+	}
+	return r.Errs
 }
 
 func failAll(rows []actions.Row, err error) []error {
