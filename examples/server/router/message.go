@@ -183,8 +183,17 @@ func (c *Client) keepReceipt(s *sent) {
 		Received: time.Now(),
 		Stanza:   s.raw,
 	}
-	if errs := c.router.Store.Put(ctx, actions.NewRow(p, false)); errs != nil {
-		c.router.Log.Info("receipt not kept", "from", c.full, "to", s.toText, "error", errors.Join(errs...))
+	if err := errors.Join(c.router.Store.Put(ctx, actions.NewRow(p, false))...); err != nil {
+		c.router.Log.Info("receipt not kept", "from", c.full, "to", s.toText, "error", err)
+		return
+	}
+	clients, _ := c.router.recipients(s)
+	if taken, _ := hand(s, clients); !taken {
+		return
+	}
+	// They came meanwhile, and may have asked for their mail too early. It may come twice, which harms nobody.
+	if err := c.router.Store.Delete(ctx, p.Identity()); err != nil {
+		c.router.Log.Info("receipt not deleted", "from", c.full, "to", s.toText, "error", err)
 	}
 }
 
