@@ -148,7 +148,7 @@ func (s *Server) open() (err error) {
 	}
 	where := router.New(router.Config{
 		Domain: s.config.Domain, Keeper: s.keeper, Store: s.mail, Roster: rosters, Blocks: s.blocks,
-		Exists: s.accounts.Has, Log: s.config.Log,
+		Exists: s.accounts.Has, Log: s.config.Log, Ahead: !s.config.Memory,
 	})
 	tls := tlsConfig(pair)
 	s.clients = c2s.New(c2s.Config{

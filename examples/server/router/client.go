@@ -24,6 +24,8 @@ type Client struct {
 	address    jid.JID
 	bare, full string
 
+	ahead *ahead
+
 	lastTo      string // the address that it wrote to last, as text and parsed
 	lastAddress jid.JID
 
@@ -39,6 +41,7 @@ type Client struct {
 // It does not close the session.
 func (c *Client) Serve() error {
 	defer c.gone()
+	defer c.catchUp()
 	for {
 		raw, start, err := c.ReadStanza()
 		if err != nil {
@@ -76,6 +79,9 @@ type sent struct {
 func (c *Client) route(raw []byte, start xml.StartElement) error {
 	if start.Name.Space != "jabber:client" {
 		return stream.UnsupportedStanzaType
+	}
+	if start.Name.Local != "message" {
+		c.catchUp()
 	}
 	s := sent{
 		raw: raw, name: start.Name.Local, kind: attribute(start, "type"), id: attribute(start, "id"), toText: attribute(start, "to"),

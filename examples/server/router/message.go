@@ -44,7 +44,11 @@ func (c *Client) message(s *sent) {
 		c.refuseAs(s, s.kind != headline)
 	default:
 		identify(s)
-		c.deliver(s)
+		if r.Ahead {
+			c.deliverAhead(s)
+		} else {
+			c.deliver(s)
+		}
 	}
 }
 

@@ -33,7 +33,7 @@ import (
 	"mellium.im/xmpp/jid"
 )
 
-// A Config is what a Router works with. All but MaxSessions is required.
+// A Config is what a Router works with. What has no default is required.
 type Config struct {
 	Domain string
 	Keeper *untilack.Keeper
@@ -42,6 +42,10 @@ type Config struct {
 	Blocks *blocks.List
 	Exists func(account string) bool // by the name before the "@"
 	Log    *slog.Logger
+
+	// Ahead has messages read from a client while those before them are put into the store,
+	// which makes one client faster if that takes time. Default: they are not.
+	Ahead bool
 
 	// MaxSessions is how many sessions an account has at most. Default: 16.
 	MaxSessions int
@@ -91,7 +95,7 @@ func (r *Router) Bind(session *xmpp.Session, address jid.JID, o middleware.Optio
 	if strings.HasPrefix(address.Resourcepart(), "go-sendxmpp") {
 		o.Probe = "<query xmlns='jabber:iq:version'/>" // a ping makes version 0.5.6 crash, which Debian 12 has
 	}
-	c := &Client{router: r, address: address, bare: address.Bare().String(), full: address.String()}
+	c := &Client{router: r, address: address, bare: address.Bare().String(), full: address.String(), ahead: newAhead()}
 	r.mutex.Lock()
 	a := r.accounts[c.bare]
 	if a == nil {
