@@ -118,7 +118,11 @@ func (k *Keeper) called(ctx context.Context, r Result) {
 			err = e
 		}
 	}
-	down, back := k.breaker.leave(time.Now(), k.config.RetryWait, err, ctx.Err())
+	gone := ctx.Err()
+	if context.Cause(ctx) == ErrOverran { // it is our limit that is over
+		gone = nil
+	}
+	down, back := k.breaker.leave(time.Now(), k.config.RetryWait, err, gone)
 	switch {
 	case down:
 		k.tryStore()

@@ -66,6 +66,33 @@ func TestAStoreThatHangsDelaysOneMessage(t *testing.T) {
 	})
 }
 
+// So it is with mail for those who are not there: one message waits, those after it are refused
+// at once until the store is back.
+func TestAStoreThatHangsDelaysOneForNobody(t *testing.T) {
+	troubled(t, untilack.Config{}, func(w *world, store *actionstest.FaultyStore) {
+		release := make(chan struct{})
+		store.Set(actionstest.Fault{Wait: release})
+		err := w.keeper.Offline(w.t.Context(), []byte(chat("m0")))
+		if !errors.Is(err, untilack.ErrRefused) {
+			t.Errorf("got %v, want it refused", err)
+		}
+		for i := range 20 {
+			w.within(0, "a later message", func() {
+				later := strings.Replace(chat("m"), richard, fmt.Sprintf("nobody%d@"+england, i), 1)
+				if err := w.keeper.Offline(w.t.Context(), []byte(later)); !errors.Is(err, untilack.ErrStoreDown) {
+					t.Errorf("got %v, want the store to be known to be down", err)
+				}
+			})
+		}
+		close(release)
+		store.Set()
+		w.pass(untilack.DefaultActionTimeout + 2*untilack.DefaultRetryWait)
+		if err := w.keeper.Offline(w.t.Context(), []byte(chat("m1"))); err != nil {
+			t.Errorf("the store is back: %v", err)
+		}
+	})
+}
+
 // A store that fails is called thrice, and then once every RetryWait.
 func TestAStoreThatFailsIsLeftAlone(t *testing.T) {
 	var log bytes.Buffer

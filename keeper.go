@@ -35,6 +35,8 @@ type Keeper struct {
 	last    actions.Action
 	keepers actions.Action // the chain without the last
 
+	storeAlone bool // whether keepers is the default, which calls the store and nothing else
+
 	cache    *cache.PacketCache
 	shards   [shardCount]shard
 	streamID atomic.Uint64
@@ -58,6 +60,7 @@ type shard struct {
 
 // New returns a Keeper. Its error says what is wrong with config.
 func New(config Config) (*Keeper, error) {
+	storeAlone := config.Actions == nil
 	persist, err := config.withDefaults()
 	if err != nil {
 		return nil, err
@@ -74,12 +77,13 @@ func New(config Config) (*Keeper, error) {
 	}
 	options.Brief = true // what is settled goes nowhere
 	k := &Keeper{
-		config:  config,
-		lasting: actions.Lasting(config.Store),
-		resend:  resend,
-		persist: persist,
-		keepers: actions.Chain(config.Actions[:max(1, len(config.Actions)-1)]...),
-		cache:   cache.New(&options),
+		config:     config,
+		lasting:    actions.Lasting(config.Store),
+		resend:     resend,
+		persist:    persist,
+		keepers:    actions.Chain(config.Actions[:max(1, len(config.Actions)-1)]...),
+		storeAlone: storeAlone,
+		cache:      cache.New(&options),
 	}
 	k.chain = k.ifStanding(actions.Chain(config.Actions...))
 	k.last = k.ifStanding(config.Actions[len(config.Actions)-1])

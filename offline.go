@@ -28,7 +28,7 @@ var ErrRefused = errors.New("untilack: message refused")
 //
 // If a stream has opened in the meantime the message goes there.
 func (k *Keeper) Offline(ctx context.Context, stanza []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, k.config.ActionTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, k.config.ActionTimeout, ErrOverran)
 	defer cancel()
 	came := time.Now()
 	for {
@@ -53,6 +53,9 @@ func (k *Keeper) Offline(ctx context.Context, stanza []byte) error {
 
 // act runs the chain of actions about a packet that is not in the cache.
 func (k *Keeper) act(ctx context.Context, p cache.Packet) error {
+	if k.storeAlone && k.breaker.down.Load() { // no caller waits to try that
+		return k.Taken(time.Now(), p, actions.Pass, ErrStoreDown)
+	}
 	c := callee{kind: RunAction, recipient: p.Key.To}
 	if k.stuck.has(c, k.config.Workers) {
 		return k.Taken(time.Now(), p, actions.Pass, ErrOverran)
@@ -61,6 +64,9 @@ func (k *Keeper) act(ctx context.Context, p cache.Packet) error {
 		r.Outcome, r.Err = k.keepers.Act(ctx, p)
 		return r
 	})
+	if k.storeAlone && r.Err != nil {
+		k.called(ctx, r)
+	}
 	k.tookMail(ctx, r)
 	return k.Taken(time.Now(), p, r.Outcome, r.Err)
 }
