@@ -35,13 +35,13 @@ func DefaultAdmit(c Candidate) Admit {
 	return Admit{Keep: true, Why: "asks for a receipt"}
 }
 
-// AdmitContent keeps what DefaultAdmit keeps and also messages with a body that
-// ask for no receipt: whether their recipient lives is found out by a probe.
+// AdmitContent keeps what DefaultAdmit keeps and also messages with a body, or with one that
+// is encrypted, that ask for no receipt: whether their recipient lives is found out by a probe.
 func AdmitContent(c Candidate) Admit {
 	if why := cmp.Or(impossible(c), excluded(c)); why != "" {
 		return Admit{Why: why}
 	}
-	if c.Message.Kind == receipts.KindNone && !c.Message.Marks.Has(receipts.Body) {
+	if c.Message.Kind == receipts.KindNone && c.Message.Marks&(receipts.Body|receipts.Encrypted) == 0 {
 		return Admit{Why: "no content"}
 	}
 	return Admit{Keep: true, Why: "has content"}

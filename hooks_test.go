@@ -43,6 +43,7 @@ func TestMessagesWithoutARequestAreKeptIfThePolicySaysSo(t *testing.T) {
 		{"and nothing else", nil, "<body>My lord?</body>", false},
 		{"AdmitContent keeps what asks for a receipt", untilack.AdmitContent, speech, true},
 		{"and what has a body", untilack.AdmitContent, "<body>My lord?</body>", true},
+		{"or one that is encrypted", untilack.AdmitContent, "<encrypted xmlns='eu.siacs.conversations.axolotl'/>", true},
 		{"but no chat state", untilack.AdmitContent, "<active xmlns='http://jabber.org/protocol/chatstates'/>", false},
 		{"nor a message with nothing to show", untilack.AdmitContent, "<x xmlns='u:x'/>", false},
 		{"and never what must not be stored", untilack.AdmitContent, speech + "<no-store xmlns='urn:xmpp:hints'/>", false},

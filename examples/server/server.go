@@ -57,6 +57,7 @@ type Config struct {
 	AckWait, ProbeWait time.Duration // see untilack.Config
 	PollEvery          time.Duration // 0: 250 ms with PostgreSQL; below 0: no other server has the same store
 	FailClosed         bool
+	StoreTime          time.Duration // how long the store may take; 0: 3 s
 	Rate               int           // see gate.Limits
 	LoginTime          time.Duration // see c2s.Config
 	WriteTimeout       time.Duration // see c2s.Config
@@ -88,6 +89,10 @@ func (m memory) Sweep(_ context.Context, now time.Time) (int, error) {
 
 // sweepEvery is how often what has expired is removed from the store.
 const sweepEvery = time.Hour
+
+// storeTime is how long the store may take for one call, shorter than a client's time to answer a
+// probe: one whose message waits for the store can not be heard, and is alive.
+const storeTime = 3 * time.Second
 
 // drainTime is how long the store has to take what waits in memory alone, at the end.
 const drainTime = 10 * time.Second
@@ -188,7 +193,8 @@ func (s *Server) newKeeper() (*untilack.Keeper, error) {
 	return untilack.New(untilack.Config{
 		Domain: s.config.Domain, Store: s.mail, PersistAfter: persist, Admit: untilack.AdmitContent,
 		AckWait: s.config.AckWait, ProbeWait: s.config.ProbeWait,
-		PollEvery: max(poll, 0), FailClosed: s.config.FailClosed,
+		ActionTimeout: cmp.Or(s.config.StoreTime, storeTime),
+		PollEvery:     max(poll, 0), FailClosed: s.config.FailClosed,
 		Blocked: s.blocks.Has, Watch: s.events.Watch, Logger: s.config.Log,
 	})
 }

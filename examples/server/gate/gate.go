@@ -32,7 +32,7 @@ var (
 	ErrText       = errors.New("gate: text where there is no element")
 )
 
-// errClosed ends a Read that waits for its rate.
+// errClosed ends a Read after Close.
 var errClosed = errors.New("gate: connection is closed")
 
 // Limits bound what comes from one client.
@@ -106,8 +106,13 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if c.raw {
 		return c.readRaw(p)
 	}
+	select {
+	case <-c.closed: // what was read before is not worked on
+		return 0, errClosed
+	default:
+	}
 	for c.whole == 0 {
-		if c.next() {
+		if c.failed == nil && c.next() {
 			break
 		}
 		if c.failed != nil {

@@ -110,6 +110,8 @@ func hand(s *sent, clients []*Client) (taken bool, failed error) {
 // notDelivered tells the sender of a message that was neither written nor kept.
 func (c *Client) notDelivered(s *sent, err error) {
 	switch {
+	case errors.Is(err, untilack.ErrBusy) && isReceipt(s):
+		c.keepReceipt(s)
 	case errors.Is(err, untilack.ErrBusy):
 		c.refuse(s, resourceConstraint)
 	case errors.Is(err, untilack.ErrRefused):
@@ -177,12 +179,9 @@ func (c *Client) keep(s *sent) {
 func (c *Client) keepReceipt(s *sent) {
 	ctx, cancel := withPatience()
 	defer cancel()
-	id := s.id
-	if id == "" {
-		id = rand.Text()
-	}
 	p := cache.Packet{
-		Key:      cache.Key{To: s.to.Bare().String(), From: c.full, ID: id},
+		// Some clients give all their receipts the same id.
+		Key:      cache.Key{To: s.to.Bare().String(), From: c.full, ID: rand.Text()},
 		Marks:    cache.Chat | cache.NotAsked,
 		Received: time.Now(),
 		Stanza:   s.raw,

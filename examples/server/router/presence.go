@@ -52,6 +52,8 @@ func (c *Client) arrive(s *sent) {
 	priority := priorityOf(s.raw)
 	c.account.mutex.Lock()
 	first := c.presence == nil
+	// Both at once: a message that comes in between would overtake what was kept.
+	c.Keeper().Presence(true, priority)
 	c.presence, c.priority = s.raw, priority
 	c.account.mutex.Unlock()
 	items := c.contacts()
@@ -59,7 +61,6 @@ func (c *Client) arrive(s *sent) {
 	if first {
 		c.learn(items)
 	}
-	c.Keeper().Presence(true, priority)
 }
 
 // priorityOf returns the priority in a presence; 0 if there is none that can be read.
@@ -80,8 +81,8 @@ func (c *Client) depart(raw []byte) {
 	c.account.mutex.Lock()
 	was, directed := c.presence != nil, c.directed
 	c.presence, c.directed, c.priority = nil, nil, 0
-	c.account.mutex.Unlock()
 	c.Keeper().Presence(false, 0)
+	c.account.mutex.Unlock()
 	if was {
 		c.tellAll(raw, c.contacts())
 	}

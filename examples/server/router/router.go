@@ -80,8 +80,9 @@ type account struct {
 	clients []*Client
 }
 
-// patience is how long the database has to answer about rosters.
-const patience = 10 * time.Second
+// patience is how long the database has to answer, shorter than a client's to answer a
+// question: one whose stanza waits for the database can not be heard.
+const patience = 3 * time.Second
 
 // withPatience returns a context for one question to the database.
 func withPatience() (context.Context, context.CancelFunc) {

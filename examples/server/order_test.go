@@ -1,0 +1,112 @@
+// Copyright 2026 The untilack authors.
+// Use of this source code is governed by the BSD 2-clause
+// license that can be found in the LICENSE file.
+
+package main
+
+import (
+	"database/sql"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+)
+
+// TestOrder checks that messages that come while their recipient's presence is told to many do
+// not overtake those that were kept.
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	s := start(t, testConfig(t))
+	s.befriend(t, "juliet@localhost", 2000) // it takes a while to tell them
+	romeo := dial(t, s.Addr.TCP).login("romeo", "orchard").present()
+	go func() { _, _ = io.Copy(io.Discard, romeo.conn) }()
+	const count = 400
+	half := make(chan struct{})
+	go func() {
+		for i := range count {
+			if i == count/2 {
+				close(half)
+			}
+			fmt.Fprintf(romeo.conn, "<message to='juliet@localhost' id='m%d' type='chat'>%s</message>", i, ask)
+			time.Sleep(200 * time.Microsecond)
+		}
+	}()
+	juliet := dial(t, s.Addr.TCP).login("juliet", "balcony")
+	<-half
+	juliet.stanza("<presence/>")
+	for i := range count {
+		contains(t, juliet.element("message", "id='m"), fmt.Sprintf("id='m%d'", i))
+	}
+}
+
+// befriend gives an account so many contacts.
+func (s *Server) befriend(t *testing.T, account string, count int) {
+	t.Helper()
+	db, _ := s.store.Database()
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback() // does nothing after the commit
+	for i := range count {
+		contact := fmt.Sprintf("friend%d@localhost", i)
+		_, err := tx.Exec(`INSERT INTO server_roster VALUES (?, ?, ?)`, account, contact, `{"Contact":"`+contact+`","From":true,"To":true,"Shown":true}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestReceiptsOfOneName checks that receipts come for a client that was not there, though they all
+// have the same id.
+func TestReceiptsOfOneName(t *testing.T) {
+	t.Parallel()
+	s := start(t, testConfig(t))
+	juliet := dial(t, s.Addr.TCP).login("juliet", "balcony").present()
+	for i := range 3 {
+		juliet.stanza("<message to='romeo@localhost/orchard' id='ack' type='chat'><received xmlns='urn:xmpp:receipts' id='m%d'/></message>", i)
+	}
+	juliet.sync()
+	romeo := dial(t, s.Addr.TCP).login("romeo", "orchard").present()
+	for i := range 3 {
+		contains(t, romeo.element("message", "id='ack'"), fmt.Sprintf("id='m%d'", i))
+	}
+}
+
+// TestLockedStore checks that a store that does not answer delays one message, and refuses the
+// others only if their recipient is not there.
+func TestLockedStore(t *testing.T) {
+	t.Parallel()
+	c := testConfig(t)
+	c.StoreTime = 500 * time.Millisecond
+	s := start(t, c)
+	romeo := dial(t, s.Addr.TCP).login("romeo", "orchard").present()
+	juliet := dial(t, s.Addr.TCP).login("juliet", "balcony").present()
+	db, err := sql.Open("sqlite", "file:"+c.Store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	lock, err := db.Conn(t.Context())
+	if err == nil {
+		_, err = lock.ExecContext(t.Context(), "BEGIN IMMEDIATE")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	const count = 40 // would take 20 s, one after the other
+	for i := range count {
+		romeo.stanza("<message to='nurse@localhost' id='n%d' type='chat'>%s</message>", i, ask)
+	}
+	romeo.stanza("<message to='juliet@localhost' id='m' type='chat'>%s</message>", ask)
+	juliet.element("message", "id='m'")
+	for i := range count {
+		contains(t, romeo.element("message", fmt.Sprintf("id='n%d'", i)), "type='error'")
+	}
+	if _, err := lock.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+}
