@@ -124,6 +124,7 @@ func (a *Accounts) password(name string) (password string, ok bool) {
 
 // Check reports whether that is the account's password.
 func (a *Accounts) Check(name, password string) bool {
+	a.reread() // it may have been changed
 	want, ok := a.password(name)
 	x, y := sha256.Sum256([]byte(want)), sha256.Sum256([]byte(password))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1 && ok
@@ -143,6 +144,7 @@ func Mechanism(name string) func() hash.Hash {
 // Credentials returns what SCRAM checks a password by. Those of an account that does not
 // exist look like any others, and fit no password: nobody is told who exists.
 func (a *Accounts) Credentials(mechanism, name string) (scram.StoredCredentials, error) {
+	a.reread() // it may have been changed
 	password, exists := a.password(name)
 	if !exists {
 		return a.madeUp(mechanism, name), nil

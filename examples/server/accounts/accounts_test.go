@@ -78,6 +78,12 @@ func TestOpenMakesAFile(t *testing.T) {
 	if !a.Check("nurse", "peter") {
 		t.Error("an account that was added to the file is not found")
 	}
+	if err := os.WriteFile(path, []byte("nurse:angelica\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if a.Check("nurse", "peter") || !a.Check("nurse", "angelica") || a.Has("juliet") {
+		t.Error("a password that was changed, or an account that was taken out, is taken still")
+	}
 	before, _ = os.ReadFile(path)
 	if err := Make(path, "nurse"); err != nil {
 		t.Fatal(err)

@@ -32,8 +32,8 @@ func Make(path string, names ...string) error {
 	return errors.Join(err, file.Close())
 }
 
-// Open is Read of the file at path, which is read again when an account is looked for that is
-// not there, and the file has changed.
+// Open is Read of the file at path. If that has changed, it is read again when somebody logs
+// in, or when an account is looked for that is not there.
 func (a *Accounts) Open(path string) error {
 	a.mutex.Lock()
 	a.path = path
@@ -48,15 +48,16 @@ func (a *Accounts) open(path string) error {
 	}
 	defer file.Close()
 	info, err := file.Stat()
+	now := New(a.domain)
 	if err == nil {
-		err = a.Read(file)
+		err = now.Read(file)
 	}
 	if err != nil {
 		return fmt.Errorf("accounts: %s: %w", path, err)
 	}
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
-	a.read = info
+	a.read, a.passwords = info, now.passwords
 	return nil
 }
 
