@@ -23,6 +23,7 @@ import (
 	"sync"
 
 	"github.com/xdg-go/scram"
+	"github.com/xdg-go/stringprep"
 	"mellium.im/xmpp/jid"
 )
 
@@ -126,8 +127,17 @@ func (a *Accounts) password(name string) (password string, ok bool) {
 func (a *Accounts) Check(name, password string) bool {
 	a.reread() // it may have been changed
 	want, ok := a.password(name)
-	x, y := sha256.Sum256([]byte(want)), sha256.Sum256([]byte(password))
+	x, y := sha256.Sum256([]byte(prepared(want))), sha256.Sum256([]byte(prepared(password)))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1 && ok
+}
+
+// prepared returns a password as SCRAM compares it, too (RFC 4616 §2). What can not be prepared
+// stays as it is.
+func prepared(password string) string {
+	if p, err := stringprep.SASLprep.Prepare(password); err == nil {
+		return p
+	}
+	return password
 }
 
 // Mechanism returns what SCRAM needs of a hash, or nil if there is none of that name.

@@ -13,7 +13,7 @@ import (
 
 func TestRead(t *testing.T) {
 	a := New("localhost")
-	if err := a.Read(strings.NewReader("# who\n\nRomeo:o:rchard\njuliet:balcony\n")); err != nil {
+	if err := a.Read(strings.NewReader("# who\n\nRomeo:o:rchard\njuliet:balcony\nnurse:\u2168 peter\n")); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
@@ -22,6 +22,7 @@ func TestRead(t *testing.T) {
 	}{
 		{"romeo", "o:rchard", true}, {"juliet", "balcony", true},
 		{"romeo", "balcony", false}, {"nurse", "", false}, {"nurse", "balcony", false},
+		{"nurse", "\u2168 peter", true}, {"nurse", "IX peter", true}, {"nurse", "IX\u00a0peter", true},
 	} {
 		if got := a.Check(test.name, test.password); got != test.want {
 			t.Errorf("%s with %q: got %v, want %v", test.name, test.password, got, test.want)
