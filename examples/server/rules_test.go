@@ -6,6 +6,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 )
@@ -141,5 +142,44 @@ func TestStreams(t *testing.T) {
 				t.Errorf("got %s, want %q", got, want)
 			}
 		})
+	}
+}
+
+// TestBytes has a client say what it has to say one byte at a time, and end its half of the
+// connection before it has read a word.
+func TestBytes(t *testing.T) {
+	s := start(t, testConfig(t))
+	juliet := dial(t, s.Addr.TCP).login("juliet", "balcony").present()
+	const open = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='localhost' version='1.0'>"
+	for name, connect := range map[string]func() net.Conn{
+		"tcp": func() net.Conn { return dial(t, s.Addr.TCP).conn },
+		"tls": func() net.Conn { return transports["tls"](t, s.Addr).conn },
+	} {
+		conn := connect()
+		for _, octet := range []byte("<?xml version='1.0'?>" + open + auth("PLAIN", "\x00romeo\x00secret") + open +
+			"<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq> \n" +
+			"<message to='juliet@localhost' id='" + name + "' type='chat'><body>é &lt;</body></message>") {
+			if _, err := conn.Write([]byte{octet}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if half, ok := conn.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
+			t.Error("the connection has no halves")
+		}
+		contains(t, juliet.element("message", "id='"+name+"'"), "<body>é &lt;</body>")
+		contains(t, (&raw{t: t, conn: conn}).ends(), "</jid>", "</stream:stream>")
+	}
+}
+
+// TestNoTLS checks that who asks for TLS and then speaks something else is cut off.
+func TestNoTLS(t *testing.T) {
+	s := start(t, testConfig(t))
+	c := dial(t, s.Addr.TCP)
+	c.open()
+	c.say("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+	c.await("<proceed ")
+	c.say("<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='localhost' version='1.0'>")
+	if got := c.ends(); strings.Contains(got, "<stream") {
+		t.Errorf("got %s in the clear", got)
 	}
 }
