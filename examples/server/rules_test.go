@@ -183,3 +183,59 @@ func TestNoTLS(t *testing.T) {
 		t.Errorf("got %s in the clear", got)
 	}
 }
+
+// TestWilling checks that mail waits for a presence whose priority is not negative, however
+// often a session changes its mind, and comes to one session only.
+func TestWilling(t *testing.T) {
+	s := start(t, testConfig(t))
+	romeo := dial(t, s.Addr.TCP).login("romeo", "orchard").present()
+	juliet := dial(t, s.Addr.TCP).login("juliet", "balcony")
+	for i, how := range []string{
+		"<presence/><presence type='unavailable'/>", "<presence><priority>-1</priority></presence>",
+		"<presence/><presence><priority>-128</priority></presence>", "<presence type='unavailable'/>",
+	} {
+		juliet.stanza("%s", how)
+		juliet.sync()
+		romeo.stanza("<message to='juliet@localhost' id='w%d' type='chat'>%s</message>", i, ask)
+		romeo.sync()
+		juliet.not("id='w" + fmt.Sprint(i))
+		juliet.stanza("<presence><priority>%d</priority></presence>", i)
+		contains(t, juliet.element("message", "id='w"), fmt.Sprintf("id='w%d'", i), "<delay ")
+		juliet.acknowledge("romeo@localhost/orchard", fmt.Sprint("w", i))
+	}
+	s.empties(t)
+	garden := dial(t, s.Addr.TCP).login("juliet", "garden").present()
+	garden.not("<message")
+	romeo.not("type='error'")
+}
+
+// TestReceiptIDs checks that receipts for a sender who has left are kept whatever their ids,
+// and those of strangers settle nothing.
+func TestReceiptIDs(t *testing.T) {
+	s := start(t, testConfig(t))
+	romeo := dial(t, s.Addr.TCP).login("romeo", "orchard").present()
+	for i := range 4 {
+		romeo.stanza("<message to='juliet@localhost' id='m%d' type='chat'>%s</message>", i, ask)
+	}
+	romeo.leave()
+	nurse := dial(t, s.Addr.TCP).login("nurse", "kitchen").present()
+	for i := range 4 {
+		nurse.acknowledge("romeo@localhost/orchard", fmt.Sprint("m", i))
+		nurse.acknowledge("juliet@localhost", fmt.Sprint("m", i))
+	}
+	nurse.sync()
+	if got := s.waits(t); got < 4 {
+		t.Errorf("%d messages wait after a stranger's receipts, want 4", got)
+	}
+	juliet := dial(t, s.Addr.TCP).login("juliet", "balcony").present()
+	for i, attributes := range []string{"id='same'", "id='same'", "", "id=''"} {
+		juliet.element("message", fmt.Sprintf("id='m%d'", i))
+		juliet.stanza("<message to='romeo@localhost/orchard' %s><received xmlns='urn:xmpp:receipts' id='m%d'/></message>", attributes, i)
+	}
+	juliet.sync()
+	romeo = dial(t, s.Addr.TCP).login("romeo", "garden").present()
+	for i := range 4 {
+		romeo.await(fmt.Sprintf("<received xmlns='urn:xmpp:receipts' id='m%d'/>", i))
+	}
+	romeo.not("type='error'")
+}
