@@ -198,8 +198,11 @@ func TestBlocking(t *testing.T) {
 	juliet.stanza("<message to='romeo@localhost' id='m2' type='chat'>%s</message>", ask)
 	contains(t, juliet.element("message", "id='m2'"), "not-acceptable")
 
+	romeo.sync()
+	romeo.got = ""
 	juliet.stanza("<iq type='set' id='u'><unblock xmlns='urn:xmpp:blocking'/></iq>")
 	juliet.element("iq", "id='u'")
+	contains(t, romeo.element("presence", "from='juliet@localhost/balcony'"), "<presence to='romeo@localhost' from") // no type: she is back
 	romeo.stanza("<message to='juliet@localhost' id='m3' type='chat'>%s</message>", ask)
 	juliet.element("message", "id='m3'")
 }

@@ -74,12 +74,12 @@ func (c *Client) setBlocks(s *sent, q query) {
 // blocked has a change come into force, and tells the account's clients of it.
 func (c *Client) blocked(q query, addresses []string) {
 	change := q.Payload.XMLName.Local
-	if change == "block" {
-		for _, address := range addresses {
+	for _, address := range addresses {
+		if change == "block" {
 			c.router.Keeper.Block(time.Now(), c.bare, address)
-			if to, err := jid.Parse(address); err == nil {
-				c.vanish(to)
-			}
+		}
+		if to, err := jid.Parse(address); err == nil {
+			c.appear(to, change == "unblock")
 		}
 	}
 	element := "<" + change + " xmlns='" + nsBlocking + "'>" + blockItems(q.Payload.Items) + "</" + change + ">"
@@ -88,16 +88,21 @@ func (c *Client) blocked(q query, addresses []string) {
 	}
 }
 
-// vanish has the account be gone for an address that it blocks.
-func (c *Client) vanish(to jid.JID) {
+// appear has the account be there for an address that it blocks no more, or be gone for one that
+// it blocks (XEP-0191 §3.3 and §3.4), if that may see it.
+func (c *Client) appear(to jid.JID, there bool) {
 	ctx, cancel := withPatience()
 	defer cancel()
 	item, err := c.router.Roster.Get(ctx, c.bare, to.Bare().String())
 	if err != nil || !item.From {
 		return
 	}
-	for _, gone := range c.account.available() {
-		c.router.show(tag("presence", "", "type", unavailable, "from", gone.full, "to", to.String()), to)
+	for _, own := range c.account.available() {
+		if there {
+			own.tell(own.shown(), to)
+		} else {
+			c.router.show(tag("presence", "", "type", unavailable, "from", own.full, "to", to.String()), to)
+		}
 	}
 }
 

@@ -128,7 +128,7 @@ func (c *Client) tellAll(raw []byte, items []roster.Item) {
 
 // tell shows a presence without an address to an account, or to one of its clients.
 func (c *Client) tell(raw []byte, to jid.JID) {
-	if c.router.Blocks.Has(c.bare, to.String()) || c.router.Blocks.Has(to.Bare().String(), c.full) {
+	if raw == nil || c.router.Blocks.Has(c.bare, to.String()) || c.router.Blocks.Has(to.Bare().String(), c.full) {
 		return
 	}
 	c.router.show(with(raw, "to", to.String()), to)
@@ -203,13 +203,18 @@ func (c *Client) seeAll(bare string) {
 
 // see shows the client the presence of another.
 func (c *Client) see(other *Client) {
-	other.account.mutex.RLock()
-	raw := other.presence
-	other.account.mutex.RUnlock()
+	raw := other.shown()
 	hidden := c.router.Blocks.Has(other.bare, c.full) || c.router.Blocks.Has(c.bare, other.full)
 	if raw != nil && !hidden {
 		c.write(with(raw, "to", c.full))
 	}
+}
+
+// shown returns the presence that the client has sent to all, or nil.
+func (c *Client) shown() []byte {
+	c.account.mutex.RLock()
+	defer c.account.mutex.RUnlock()
+	return c.presence
 }
 
 // probe answers who asks for a presence, if it may be seen (RFC 6121 §4.3).
