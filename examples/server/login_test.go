@@ -217,17 +217,24 @@ func TestLoginTime(t *testing.T) {
 	contains(t, c.ends(), "<connection-timeout ")
 }
 
-// TestConflict checks that a new session takes the place of one with the same resource, and
-// that there are not too many of them.
+// TestConflict checks that a new session takes the place of one with the same resource, or of
+// the oldest that is not available if there are too many.
 func TestConflict(t *testing.T) {
 	s := start(t, testConfig(t))
 	old := dial(t, s.Addr.TCP).login("romeo", "orchard").present()
-	dial(t, s.Addr.TCP).login("romeo", "orchard").present()
+	first := dial(t, s.Addr.TCP).login("romeo", "orchard").present()
 	contains(t, old.ends(), "<conflict ")
-	for i := range 15 {
-		dial(t, s.Addr.TCP).login("romeo", fmt.Sprint(i))
+	var others []*raw
+	for i := range 17 {
+		others = append(others, dial(t, s.Addr.TCP).login("romeo", fmt.Sprint(i)))
 	}
-	c := dial(t, s.Addr.TCP).authenticate("romeo")
-	c.stanza("<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>")
-	contains(t, c.ends(), "<resource-constraint ")
+	for _, other := range others[:2] {
+		contains(t, other.ends(), "<resource-constraint ", "</stream:stream>")
+	}
+	others[2].sync()
+	for _, other := range others[2:] {
+		other.present()
+	}
+	dial(t, s.Addr.TCP).login("romeo", "last").present()
+	contains(t, first.ends(), "<resource-constraint ")
 }

@@ -13,7 +13,6 @@ import (
 	"os"
 
 	"github.com/untilack/untilack/examples/server/gate"
-	"github.com/untilack/untilack/examples/server/router"
 	"github.com/untilack/untilack/middleware"
 	"mellium.im/xmpp/stream"
 )
@@ -41,8 +40,6 @@ func conditionOf(err error) string {
 		return "restricted-xml"
 	case errors.Is(err, gate.ErrText):
 		return "bad-format"
-	case errors.Is(err, router.ErrSessions):
-		return "resource-constraint"
 	case errors.Is(err, errShutdown):
 		return "system-shutdown"
 	case errors.Is(err, os.ErrDeadlineExceeded):

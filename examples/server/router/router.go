@@ -16,7 +16,6 @@ package router
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -47,12 +46,10 @@ type Config struct {
 	// which makes one client faster if that takes time. Default: they are not.
 	Ahead bool
 
-	// MaxSessions is how many sessions an account has at most. Default: 16.
+	// MaxSessions is how many sessions an account has at most: one more takes the place of
+	// the oldest. Default: 16.
 	MaxSessions int
 }
-
-// ErrSessions is returned when an account has too many sessions.
-var ErrSessions = errors.New("router: account has too many sessions")
 
 // A Router is where all clients of a server meet. It is safe for concurrent use by multiple
 // goroutines.
@@ -121,8 +118,9 @@ func (r *Router) Bind(session *xmpp.Session, address jid.JID, o middleware.Optio
 // bind adds a client, and returns the one that it replaces, if any.
 func (a *account) bind(c *Client, session *xmpp.Session, o *middleware.Options) (old *Client, err error) {
 	i := slices.IndexFunc(a.clients, func(other *Client) bool { return other.full == c.full })
-	if i < 0 && len(a.clients) >= c.router.MaxSessions {
-		return nil, ErrSessions
+	conflict := i >= 0
+	if !conflict && len(a.clients) >= c.router.MaxSessions {
+		i = a.leastMissed()
 	}
 	if c.Session, err = middleware.Wrap(c.router.Keeper, session, c.address, o); err != nil {
 		return nil, fmt.Errorf("router: %w", err)
@@ -131,8 +129,18 @@ func (a *account) bind(c *Client, session *xmpp.Session, o *middleware.Options) 
 		old = a.clients[i]
 		a.clients = slices.Delete(a.clients, i, i+1)
 	}
+	if old != nil && !conflict { // else the Keeper ends it
+		go old.End("resource-constraint")
+	}
 	a.clients = append(a.clients, c)
 	return old, nil
+}
+
+// leastMissed returns which client has to go when there are too many: the oldest of those that
+// are not available, or the oldest. Who comes with a new resource each time, and goes dark each
+// time, is to get in still.
+func (a *account) leastMissed() int {
+	return max(0, slices.IndexFunc(a.clients, func(c *Client) bool { return c.presence == nil }))
 }
 
 // remove takes a client out. It reports whether it was there.
