@@ -1,11 +1,14 @@
 // A client made of @xmpp/client on Node that is driven by lines of JSON: the first one on
 // standard input says how to log in, each later one is a message to send. What happens goes
 // to standard output. It ends at the end of its input. See client.go.
+import { webcrypto } from "node:crypto";
 import { createInterface } from "node:readline";
 import { client, jid, xml } from "@xmpp/client";
 import { WebSocket } from "ws";
 
-globalThis.WebSocket ??= WebSocket; // as browsers have
+// As browsers have.
+globalThis.WebSocket ??= WebSocket;
+globalThis.crypto ??= webcrypto;
 
 const receipts = "urn:xmpp:receipts";
 const tell = (kind, event) => console.log(JSON.stringify({ kind, ...event }));
