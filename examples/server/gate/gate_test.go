@@ -19,9 +19,11 @@ import (
 type source struct {
 	net.Conn
 	pieces []string
+	reads  int
 }
 
 func (s *source) Read(p []byte) (int, error) {
+	s.reads++
 	if len(s.pieces) == 0 {
 		return 0, io.EOF
 	}
@@ -66,6 +68,20 @@ func TestElements(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("cut at %d (-want +got):\n%s", at, diff)
 		}
+	}
+}
+
+// TestMuch checks that one who reads little at a time costs no more reads of the connection
+// than one who reads much, when there is much to be read.
+func TestMuch(t *testing.T) {
+	const elements = 10 * readSize / len("<a/>")
+	from := &source{pieces: []string{strings.Repeat("<a/>", elements)}}
+	got, err := readAll(New(from, Limits{}))
+	if err != io.EOF || len(got) != elements {
+		t.Errorf("got %d elements and %v, want %d and EOF", len(got), err, elements)
+	}
+	if from.reads > 13 {
+		t.Errorf("%d reads of the connection for ten times %d bytes", from.reads, readSize)
 	}
 }
 
