@@ -208,3 +208,27 @@ func TestAnActionThatIsQueuedDoesNotRunOnceAStreamHasCome(t *testing.T) {
 	s.work()
 	s.sees(second, "m1")
 }
+
+// A client that logs out becomes unavailable, and then its stream ends: that is one end, not
+// two.
+func TestWhatWasReadGetsItsOneMoreChanceAfterALogout(t *testing.T) {
+	for name, config := range map[string]untilack.Config{"memory": {}, "store first": {Store: lasting}} {
+		t.Run(name, func(t *testing.T) {
+			config.Capable = func(string) bool { return true }
+			s := newStage(t, config)
+			first := s.sends("m1")
+			s.now = s.now.Add(T)
+			s.Tick(s.now)
+			probe := s.beginA(untilack.ProbeStream)
+			s.Finish(s.now, probe, untilack.Result{})
+			s.Answered(s.now, first, probe.Probe)
+			s.waits("m1 read")
+			s.Presence(s.now, first, false, 0)
+			s.Close(s.now, first)
+			s.work()
+			second := s.enter(throne, nil)
+			s.work()
+			s.sees(second, "m1")
+		})
+	}
+}

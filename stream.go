@@ -150,8 +150,8 @@ func (k *Keeper) Presence(now time.Time, s *Stream, available bool, priority int
 		k.recall(a, s)
 	}
 	if !available && !wasAway {
-		s.abandoned = s.sent
 		k.abandon(a, now, s)
+		s.abandoned = s.sent
 	}
 	if !before && s.usable() {
 		a.reread()
@@ -251,10 +251,11 @@ func (k *Keeper) remove(a *account, now time.Time, s *Stream) {
 	k.recall(a, nil) // or to be decided about
 }
 
-// abandon puts the packets that were on s alone into the backlog.
+// abandon puts the packets that were on s alone into the backlog, but for those that were
+// abandoned before: a client that logs out becomes unavailable first, and then its stream ends.
 func (k *Keeper) abandon(a *account, now time.Time, s *Stream) {
 	for p := range k.cache.On(a.bare, s.id) {
-		if p.Taken || a.liveCopies(p, s) || !s.ended && p.Resource != "" {
+		if p.Taken || !s.has(p) || a.liveCopies(p, s) || !s.ended && p.Resource != "" {
 			continue
 		}
 		if k.mayRepeat(a, now, s, p) {
