@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/untilack/untilack"
 )
 
 // roster asks for the roster.
@@ -205,4 +208,38 @@ func TestBlocking(t *testing.T) {
 	contains(t, romeo.element("presence", "from='juliet@localhost/balcony'"), "<presence to='romeo@localhost' from") // no type: she is back
 	romeo.stanza("<message to='juliet@localhost' id='m3' type='chat'>%s</message>", ask)
 	juliet.element("message", "id='m3'")
+}
+
+// TestCapabilities checks that a client which says that it acknowledges, and is asked whether
+// that is so, gets again what it has read and not acknowledged when it died.
+func TestCapabilities(t *testing.T) {
+	t.Parallel()
+	config := testConfig(t)
+	config.AckWait = 200 * time.Millisecond
+	s := start(t, config)
+	juliet := dial(t, s.Addr.TCP).login("juliet", "balcony")
+	juliet.stanza("<presence><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='https://capulet.example' ver='XHm5YmZfbgbqnd5KJ77AUrKN72k='/></presence>")
+	question := juliet.element("iq", "type='get'")
+	contains(t, question, `node="https://capulet.example#XHm5YmZfbgbqnd5KJ77AUrKN72k="`, "from='localhost'")
+	_, id, _ := strings.Cut(question, " id='")
+	id, _, _ = strings.Cut(id, "'")
+	juliet.stanza("<iq type='result' id='%s' to='localhost'><query xmlns='http://jabber.org/protocol/disco#info'>"+
+		"<identity category='client' type='phone'/><feature var='urn:xmpp:receipts'/></query></iq>", id)
+	juliet.sync()
+
+	nurse := dial(t, s.Addr.TCP).login("nurse", "kitchen")
+	nurse.stanza("<presence><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='https://capulet.example' ver='XHm5YmZfbgbqnd5KJ77AUrKN72k='/></presence>")
+	nurse.not("disco#info") // it is known by now
+
+	romeo := dial(t, s.Addr.TCP).login("romeo", "orchard").present()
+	romeo.stanza("<message to='juliet@localhost' id='m1' type='chat'>%s</message>", ask)
+	juliet.element("message", "id='m1'")
+	for s.keeper.Count(untilack.Parked) == 0 {
+		juliet.sync() // and answers pings
+	}
+	juliet.conn.Close()
+	juliet = dial(t, s.Addr.TCP).login("juliet", "garden").present()
+	juliet.element("message", "id='m1'")
+	juliet.acknowledge("romeo@localhost/orchard", "m1")
+	s.empties(t)
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/untilack/untilack/examples/server/accounts"
 	"github.com/untilack/untilack/examples/server/blocks"
 	"github.com/untilack/untilack/examples/server/c2s"
+	"github.com/untilack/untilack/examples/server/caps"
 	"github.com/untilack/untilack/examples/server/certificate"
 	"github.com/untilack/untilack/examples/server/gate"
 	"github.com/untilack/untilack/examples/server/metrics"
@@ -106,6 +107,7 @@ type Server struct {
 	store    *stores.Store
 	mail     mailStore // store, or one in memory
 	blocks   *blocks.List
+	caps     *caps.Clients
 	keeper   *untilack.Keeper
 	events   *web.Events
 	clients  *c2s.Server
@@ -117,7 +119,7 @@ type Server struct {
 
 // Start starts a server. Close has to be called in the end.
 func Start(c Config) (*Server, error) {
-	s := &Server{config: c, accounts: accounts.New(c.Domain), events: web.NewEvents()}
+	s := &Server{config: c, accounts: accounts.New(c.Domain), events: web.NewEvents(), caps: caps.New()}
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -152,7 +154,7 @@ func (s *Server) open() (err error) {
 		return err
 	}
 	where := router.New(router.Config{
-		Domain: s.config.Domain, Keeper: s.keeper, Store: s.mail, Roster: rosters, Blocks: s.blocks,
+		Domain: s.config.Domain, Keeper: s.keeper, Store: s.mail, Roster: rosters, Blocks: s.blocks, Caps: s.caps,
 		Exists: s.accounts.Has, Log: s.config.Log, Ahead: !s.config.Memory,
 	})
 	tls := tlsConfig(pair)
@@ -195,7 +197,7 @@ func (s *Server) newKeeper() (*untilack.Keeper, error) {
 		AckWait: s.config.AckWait, ProbeWait: s.config.ProbeWait,
 		ActionTimeout: cmp.Or(s.config.StoreTime, storeTime),
 		PollEvery:     max(poll, 0), FailClosed: s.config.FailClosed,
-		Blocked: s.blocks.Has, Watch: s.events.Watch, Logger: s.config.Log,
+		Blocked: s.blocks.Has, Capable: s.caps.Acknowledge, Watch: s.events.Watch, Logger: s.config.Log,
 	})
 }
 

@@ -25,6 +25,7 @@ type Client struct {
 	bare, full string
 
 	ahead *ahead
+	asked question // what its capabilities are
 
 	lastTo      string // the address that it wrote to last, as text and parsed
 	lastAddress jid.JID
@@ -63,6 +64,7 @@ func (c *Client) End(condition string) {
 		c.write([]byte("<stream:error><" + condition + " xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"))
 	}
 	_ = c.Close()
+	c.router.Caps.Remove(c.full, c)
 }
 
 // A sent is a stanza that a client has sent.

@@ -42,7 +42,8 @@ func (c *Client) iq(s *sent) {
 		c.refuse(s, remoteNotFound)
 	case s.toText != "" && s.to.Localpart() != "" && s.to.Resourcepart() != "":
 		c.askClient(s)
-	case !asks: // of no question of ours
+	case !asks:
+		c.declared(s)
 	case s.toText == "" || s.to.Equal(c.address.Bare()):
 		c.askAccount(s)
 	case r.isServer(s.to):

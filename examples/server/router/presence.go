@@ -5,10 +5,12 @@
 package router
 
 import (
+	"crypto/rand"
 	"encoding/xml"
 	"strconv"
 	"strings"
 
+	"github.com/untilack/untilack/examples/server/caps"
 	"github.com/untilack/untilack/examples/server/roster"
 	"mellium.im/xmpp/jid"
 )
@@ -61,6 +63,39 @@ func (c *Client) arrive(s *sent) {
 	if first {
 		c.learn(items)
 	}
+	c.declare(s.raw)
+}
+
+// A question is one of the server's own to a client.
+type question struct {
+	id   string
+	caps caps.Caps
+}
+
+// declare notes what a client can do, and asks it if nobody has said yet what that is.
+func (c *Client) declare(presence []byte) {
+	declared, ok := caps.In(presence)
+	if !ok {
+		c.router.Caps.Remove(c.full, c)
+		return
+	}
+	if !c.router.Caps.Set(c.full, c, declared) {
+		return
+	}
+	c.asked = question{rand.Text(), declared}
+	query, _ := xml.Marshal(declared.Query()) // there is nothing in it that fails
+	c.write(tag("iq", string(query), "type", "get", "id", c.asked.id, "from", c.router.Domain, "to", c.full))
+}
+
+// declared takes a client's answer to that.
+func (c *Client) declared(s *sent) {
+	if s.kind != "result" || s.id != c.asked.id || c.asked.id == "" {
+		return // it is of no question of ours
+	}
+	if !c.router.Caps.Learn(c.asked.caps, s.raw) {
+		c.router.Log.Info("capabilities do not fit their hash", "address", c.full, "node", c.asked.caps.Node)
+	}
+	c.asked = question{}
 }
 
 // priorityOf returns the priority in a presence; 0 if there is none that can be read.

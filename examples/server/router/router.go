@@ -26,6 +26,7 @@ import (
 	"github.com/untilack/untilack"
 	"github.com/untilack/untilack/actions"
 	"github.com/untilack/untilack/examples/server/blocks"
+	"github.com/untilack/untilack/examples/server/caps"
 	"github.com/untilack/untilack/examples/server/roster"
 	"github.com/untilack/untilack/middleware"
 	"mellium.im/xmpp"
@@ -39,6 +40,7 @@ type Config struct {
 	Store  actions.Store // the Keeper's
 	Roster *roster.Store
 	Blocks *blocks.List
+	Caps   *caps.Clients
 	Exists func(account string) bool // by the name before the "@"
 	Log    *slog.Logger
 
