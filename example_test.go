@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log"
 	"regexp"
+	"time"
 
 	"github.com/untilack/untilack"
 )
@@ -72,4 +73,36 @@ func Example() {
 	// Output:
 	// route the receipt: true
 	// <message from='romeo@montague.example/orchard' to='juliet@capulet.example' type='chat' id='m2'><body>…</body><request xmlns='urn:xmpp:receipts'/><delay xmlns='urn:xmpp:delay' from='capulet.example' stamp='…'/></message>
+}
+
+// An operator looks at what waits for somebody, and gives one message up.
+func ExampleKeeper_Drop() {
+	keeper, err := untilack.New(untilack.Config{Domain: "capulet.example"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	session, err := keeper.Attach("juliet@capulet.example/balcony", make(phone, 8), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, id := range []string{"m1", "m2"} {
+		message := fmt.Appendf(nil, "<message from='romeo@montague.example/orchard' to='juliet@capulet.example'"+
+			" type='chat' id='%s'><body>…</body><request xmlns='urn:xmpp:receipts'/></message>", id)
+		if err := session.Deliver(context.Background(), message); err != nil {
+			log.Fatal(err)
+		}
+	}
+	for _, packet := range keeper.Waiting("juliet@capulet.example") {
+		if packet.ID == "m1" {
+			keeper.Drop(time.Now(), packet.Identity)
+		}
+	}
+	for _, packet := range keeper.Waiting("juliet@capulet.example") {
+		fmt.Println(packet.ID, "waits")
+	}
+	fmt.Println(keeper.Count(untilack.Dropped), "was dropped")
+
+	// Output:
+	// m2 waits
+	// 1 was dropped
 }
