@@ -22,8 +22,7 @@
 //	 │
 //	router   who is there; where a stanza goes
 //	 │    ├─ roster   who may see whom, in the database
-//	 │    ├─ caps     which clients acknowledge
-//	 │    └─ nodes    what is for a session at another node with the same database
+//	 │    └─ caps     which clients acknowledge
 //	untilack.Keeper, by way of package middleware: was it received? if not, what then?
 //	 │
 //	actions/sqlstore   SQLite or PostgreSQL: on the disk before it is delivered
