@@ -91,11 +91,11 @@ func (p *phone) count() (read, copies int, change <-chan struct{}) {
 	return len(p.copies), copies, p.change
 }
 
-// await returns when so many messages were read.
+// await returns when so many messages were read. It ends the test if none comes for so long.
 func (p *phone) await(t *testing.T, count int, limit time.Duration) {
 	t.Helper()
-	timeout := time.After(limit)
 	for {
+		timeout := time.After(limit)
 		read, _, change := p.count()
 		if read >= count {
 			return
