@@ -4,7 +4,7 @@
 
 // Package blocks keeps whom an account wants to hear nothing of (XEP-0191): in the database,
 // and in memory, for it is asked about each message. Servers that share the database learn
-// of each other's changes when the account logs in.
+// of each other's changes when a client of the account asks for its list.
 package blocks
 
 import (
@@ -28,6 +28,7 @@ var ErrFull = errors.New("blocks: too many addresses")
 // A List is whom each account blocks. It is safe for concurrent use by multiple goroutines.
 type List struct {
 	store *stores.Store
+	db    *sql.DB // the store's
 
 	changes sync.Mutex // held for a change, from the database to memory
 	mutex   sync.RWMutex
@@ -42,47 +43,57 @@ const table = `CREATE TABLE IF NOT EXISTS server_blocks (
 
 // Open makes the table if there is none, and reads it.
 func Open(ctx context.Context, store *stores.Store) (*List, error) {
-	l := &List{store: store, blocked: make(map[string][]string)}
 	db, _ := store.Database()
 	if err := store.Make(ctx, table); err != nil {
 		return nil, fmt.Errorf("blocks: %w", err)
 	}
-	rows, err := db.QueryContext(ctx, `SELECT account, blocked FROM server_blocks ORDER BY account, blocked`)
+	l := &List{store: store, db: db}
+	var err error
+	l.blocked, err = l.query(ctx, `SELECT account, blocked FROM server_blocks ORDER BY account, blocked`)
+	return l, err
+}
+
+// query returns what is in the rows that a statement gives.
+func (l *List) query(ctx context.Context, statement string, arguments ...any) (map[string][]string, error) {
+	rows, err := l.db.QueryContext(ctx, l.store.In(statement), arguments...)
 	if err != nil {
 		return nil, fmt.Errorf("blocks: %w", err)
 	}
-	return l, l.take(rows)
-}
-
-// take notes what a query gives.
-func (l *List) take(rows *sql.Rows) error {
 	defer rows.Close()
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
+	found := make(map[string][]string)
 	for rows.Next() {
 		var account, blocked string
 		if err := rows.Scan(&account, &blocked); err != nil {
-			return fmt.Errorf("blocks: %w", err)
+			return nil, fmt.Errorf("blocks: %w", err)
 		}
-		l.blocked[account] = append(l.blocked[account], blocked)
+		found[account] = append(found[account], blocked)
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("blocks: %w", err)
+	}
+	return found, nil
 }
 
-// Read reads anew whom an account blocks, and returns it.
+// Read reads anew whom an account blocks, and returns it. What was known stays known until
+// that is read, and if it can not be.
 func (l *List) Read(ctx context.Context, account string) ([]string, error) {
 	l.changes.Lock()
 	defer l.changes.Unlock()
-	db, _ := l.store.Database()
-	rows, err := db.QueryContext(ctx, l.store.In(`SELECT account, blocked FROM server_blocks WHERE account = #1 ORDER BY blocked`), account)
+	found, err := l.query(ctx, `SELECT account, blocked FROM server_blocks WHERE account = #1 ORDER BY blocked`, account)
 	if err != nil {
-		return nil, fmt.Errorf("blocks: %w", err)
+		return nil, err
 	}
+	l.put(account, found[account])
+	return found[account], nil
+}
+
+// put has an account block these addresses, which are in order, and no others.
+func (l *List) put(account string, blocked []string) {
 	l.mutex.Lock()
-	delete(l.blocked, account)
-	l.mutex.Unlock()
-	err = l.take(rows)
-	return l.of(account), err
+	defer l.mutex.Unlock()
+	if l.blocked[account] = blocked; len(blocked) == 0 {
+		delete(l.blocked, account)
+	}
 }
 
 // of returns whom an account blocks.
@@ -139,16 +150,13 @@ func (l *List) change(ctx context.Context, account string, addresses []string, s
 	if err := l.write(ctx, account, addresses, l.store.In(statement)); err != nil {
 		return fmt.Errorf("blocks: %w", err)
 	}
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	l.blocked[account] = is
+	l.put(account, is)
 	return nil
 }
 
 // write runs a statement for each address, all or none.
 func (l *List) write(ctx context.Context, account string, addresses []string, statement string) error {
-	db, _ := l.store.Database()
-	tx, err := db.BeginTx(ctx, nil)
+	tx, err := l.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}

@@ -5,26 +5,36 @@
 package blocks
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/untilack/untilack/examples/internal/stores"
 )
 
-func TestList(t *testing.T) {
+const account = "juliet@localhost"
+
+// open opens a list in a database of the test's own.
+func open(t *testing.T) (*List, *stores.Store) {
+	t.Helper()
 	store, err := stores.Open(t.Context(), filepath.Join(t.TempDir(), "blocks.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer store.Close()
+	t.Cleanup(func() { store.Close() })
 	l, err := Open(t.Context(), store)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const account = "juliet@localhost"
+	return l, store
+}
+
+func TestList(t *testing.T) {
+	l, store := open(t)
 	if err := l.Add(t.Context(), account, []string{"tybalt@localhost", "paris@localhost/home", "verona.example"}); err != nil {
 		t.Fatal(err)
 	}
@@ -52,5 +62,44 @@ func TestList(t *testing.T) {
 	}
 	if err := l.Add(t.Context(), account, many); !errors.Is(err, ErrFull) {
 		t.Errorf("got %v, want ErrFull", err)
+	}
+}
+
+// TestRead checks that who is blocked stays so while the list is read anew, and if it can not
+// be read.
+func TestRead(t *testing.T) {
+	l, _ := open(t)
+	if err := l.Add(t.Context(), account, []string{"tybalt@localhost"}); err != nil {
+		t.Fatal(err)
+	}
+	var reading sync.WaitGroup
+	done := make(chan struct{})
+	reading.Go(func() {
+		defer close(done)
+		for range 100 {
+			if _, err := l.Read(t.Context(), account); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for asked := true; asked; {
+		select {
+		case <-done:
+			asked = false
+		default:
+		}
+		if !l.Has(account, "tybalt@localhost") {
+			t.Error("who is blocked gets through while the list is read")
+			break
+		}
+	}
+	reading.Wait()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got, err := l.Read(over, account); err == nil {
+		t.Errorf("got %q, want an error", got)
+	}
+	if !l.Has(account, "tybalt@localhost") {
+		t.Error("nobody is blocked any more after a list that could not be read")
 	}
 }
