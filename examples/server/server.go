@@ -179,7 +179,7 @@ func (s *Server) readAccounts() error {
 	if err := accounts.Make(s.config.Files.Accounts, "romeo", "juliet"); err != nil {
 		return err
 	}
-	return s.accounts.Open(s.config.Files.Accounts)
+	return s.accounts.Open(s.config.Files.Accounts, s.config.Log)
 }
 
 // newKeeper makes what keeps messages. Those that ask for no receipt are kept as well: there

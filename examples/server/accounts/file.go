@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"strings"
+	"time"
 )
 
 // Make writes a file of accounts with those names and passwords of its own, unless there
@@ -32,47 +34,75 @@ func Make(path string, names ...string) error {
 	return errors.Join(err, file.Close())
 }
 
-// Open is Read of the file at path. If that has changed, it is read again when somebody logs
-// in, or when an account is looked for that is not there.
-func (a *Accounts) Open(path string) error {
-	a.mutex.Lock()
-	a.path = path
-	a.mutex.Unlock()
-	return a.open(path)
+// Open reads the accounts of the file at path, one a line. It is read again when it has
+// changed: who is not in it any more can not log in again. If there is a fault in it then, what
+// was known stays known, and log tells the operator. A file that is gone changes nothing.
+func (a *Accounts) Open(path string, log *slog.Logger) error {
+	a.path, a.log = path, log
+	return a.open()
 }
 
-func (a *Accounts) open(path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("accounts: %w", err)
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	now := New(a.domain)
-	if err == nil {
-		err = now.Read(file)
-	}
-	if err != nil {
-		return fmt.Errorf("accounts: %s: %w", path, err)
-	}
+// open reads the file. Whatever is wrong with it, it is not read again before it has changed.
+func (a *Accounts) open() error {
+	passwords, info, err := a.readFile()
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
-	a.read, a.passwords = info, now.passwords
+	if info != nil {
+		a.read = info
+	}
+	if err != nil {
+		return fmt.Errorf("accounts: %s: %w", a.path, err)
+	}
+	a.passwords = passwords
 	return nil
 }
 
-// reread reports whether the file has changed and was read again. One with a fault in it
-// is passed over until it has changed again; what was known stays known.
-func (a *Accounts) reread() bool {
+func (a *Accounts) readFile() (passwords map[string]string, info fs.FileInfo, err error) {
+	file, err := os.Open(a.path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer file.Close()
+	if info, err = file.Stat(); err != nil {
+		return nil, nil, err
+	}
+	passwords, err = a.parseAll(file)
+	return passwords, info, err
+}
+
+// refresh reads the file again if it has changed. It does not look whether it has if it did
+// so within the time given.
+func (a *Accounts) refresh(within time.Duration) {
+	if a.path == "" || !a.mayLook(within) {
+		return
+	}
+	a.reading.Lock()
+	defer a.reading.Unlock()
+	if !a.hasChanged() {
+		return
+	}
+	if err := a.open(); err != nil {
+		a.log.Error("accounts stay as they were", "error", err)
+	}
+}
+
+// mayLook reports whether it was not looked at the file for some time, and notes that it is now.
+func (a *Accounts) mayLook(within time.Duration) bool {
 	a.mutex.Lock()
-	path, read := a.path, a.read
+	defer a.mutex.Unlock()
+	now := time.Now()
+	if now.Sub(a.looked) < within {
+		return false
+	}
+	a.looked = now
+	return true
+}
+
+// hasChanged reports whether the file is there, and another one than that which was read.
+func (a *Accounts) hasChanged() bool {
+	a.mutex.Lock()
+	read := a.read
 	a.mutex.Unlock()
-	if path == "" || read == nil {
-		return false
-	}
-	is, err := os.Stat(path)
-	if err != nil || is.ModTime().Equal(read.ModTime()) && is.Size() == read.Size() {
-		return false
-	}
-	return a.open(path) == nil
+	is, err := os.Stat(a.path)
+	return err == nil && !(os.SameFile(is, read) && is.ModTime().Equal(read.ModTime()) && is.Size() == read.Size())
 }

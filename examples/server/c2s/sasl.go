@@ -203,10 +203,14 @@ func (e *exchange) plain(message string) error {
 // scram is SCRAM (RFC 5802).
 func (e *exchange) scram(mechanism, message string) (last string, err error) {
 	var name string
+	var refused bool
 	server, err := scram.HashGeneratorFcn(accounts.Mechanism(mechanism)).NewServer(func(claimed string) (scram.StoredCredentials, error) {
 		normalised, ok := e.normalised(claimed)
 		if ok {
 			name = normalised // or "", whom there is not
+		}
+		if refused = !e.mayGuess(name); refused { // before there is work to do
+			return scram.StoredCredentials{}, tooManyGuesses
 		}
 		return e.server.Accounts.Credentials(mechanism, name)
 	})
@@ -216,10 +220,10 @@ func (e *exchange) scram(mechanism, message string) (last string, err error) {
 	conversation := server.NewConversation()
 	challenge, err := conversation.Step(message)
 	switch {
+	case refused:
+		return "", tooManyGuesses
 	case err != nil:
 		return "", malformedRequest
-	case !e.mayGuess(name):
-		return "", tooManyGuesses
 	}
 	response, err := e.ask(challenge)
 	if err != nil {
