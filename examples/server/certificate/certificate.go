@@ -26,7 +26,8 @@ import (
 const valid = 10 * 365 * 24 * time.Hour
 
 // Load reads a certificate and its key, both in PEM, or makes a self-signed one for the
-// domain and for loopback if there are no such files.
+// domain and for loopback if there are no such files. Clients that get that file as their list of
+// authorities trust it.
 func Load(domain, certFile, keyFile string) (tls.Certificate, error) {
 	_, noKey := os.Stat(keyFile)
 	_, noCert := os.Stat(certFile)
@@ -58,9 +59,10 @@ func sign(domain, certFile, keyFile string) error {
 		DNSNames:     []string{domain, "localhost"},
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 		NotBefore:    time.Now().Add(-time.Hour), NotAfter: time.Now().Add(valid),
-		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		BasicConstraintsValid: true, IsCA: true, // clients take it for their list of authorities
+		KeyUsage:    x509.KeyUsageDigitalSignature, // no authority: whoever trusts it trusts no other
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+
+		BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

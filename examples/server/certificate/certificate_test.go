@@ -46,4 +46,7 @@ func TestLoad(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if leaf := first.Leaf; leaf.IsCA || leaf.KeyUsage&x509.KeyUsageCertSign != 0 || !leaf.BasicConstraintsValid {
+		t.Error("others may be signed with it, for any name")
+	}
 }
