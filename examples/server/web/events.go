@@ -6,18 +6,24 @@ package web
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/untilack/untilack"
 )
 
-// kept is how many events are remembered for who connects anew, or reads slowly.
-const kept = 2048
+// kept is how many events are remembered for who connects anew, or reads slowly. Of what strangers
+// choose in them, maxText bytes of each are: 2 MiB of ids, senders and errors in all.
+const (
+	kept    = 2048
+	maxText = 350
+)
 
 // quiet is how long nothing is written before a comment is, which finds out who has gone.
 const quiet = 20 * time.Second
@@ -52,6 +58,10 @@ func (e *Events) Close() {
 
 // Watch takes an event; it is for untilack.Config. It does not block.
 func (e *Events) Watch(event untilack.Event) {
+	event.ID, event.Sender = cut(event.ID), cut(event.Sender)
+	if event.Err != nil {
+		event.Err = errors.New(cut(event.Err.Error())) // which keeps nothing else in memory
+	}
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 	e.seq++
@@ -62,6 +72,14 @@ func (e *Events) Watch(event untilack.Event) {
 		default: // it knows
 		}
 	}
+}
+
+// cut returns the beginning of a text that is too long.
+func cut(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	return strings.ToValidUTF8(strings.Clone(text[:maxText]), "")
 }
 
 // listen returns what is told of events, and the number of the last one so far.

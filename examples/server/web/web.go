@@ -30,7 +30,7 @@
 // reason is a word of untilack.Reason: "admitted" (kept, and its deadline runs), "kept"
 // (nobody is online: it is in the store), "redelivered", "settled" (its receipt came),
 // "finished", "acted", "expired", "probed", "answered", "dead", "opened", "closed" and so on.
-// Fields without a value are left out. seq counts events and is the event's id, so that an
+// Fields without a value are left out, and long ones are cut. seq counts events and is the event's id, so that an
 // EventSource that connects anew goes on where it was, if that is not too long ago. One who reads too slowly
 // misses some, and gets the event "missed" with a number:
 //
