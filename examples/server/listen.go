@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/untilack/untilack/examples/server/c2s"
+	"github.com/untilack/untilack/examples/server/hosts"
 	"github.com/untilack/untilack/examples/server/router"
 	"github.com/untilack/untilack/examples/server/ws"
 )
@@ -43,14 +45,23 @@ func (s *Server) listen(where *router.Router, tlsConfig *tls.Config) error {
 	return nil
 }
 
+// How many connections there may be over HTTP, in all and from one host. WebSockets do not count
+// here, but as clients.
+const (
+	maxWeb     = 4096
+	maxWebEach = 512
+)
+
 // webServer returns what serves HTTP, over TLS if there is a configuration for it.
 func (s *Server) webServer(handler http.Handler, tlsConfig *tls.Config) func(net.Listener) {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true) // WebSockets are not for HTTP/2
 	server := &http.Server{
-		Handler: handler, Protocols: &protocols, TLSConfig: tlsConfig,
-		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(s.config.Log.Handler(), slog.LevelDebug),
+		Handler: handler, Protocols: &protocols, TLSConfig: tlsConfig, MaxHeaderBytes: 16 << 10,
+		ReadTimeout:  cmp.Or(s.config.LoginTime, 10*time.Second),
+		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		ConnState: limited(&hosts.Counter{Max: maxWeb, MaxEach: maxWebEach}),
+		ErrorLog:  slog.NewLogLogger(s.config.Log.Handler(), slog.LevelDebug),
 	}
 	s.web = append(s.web, server)
 	return func(l net.Listener) {
@@ -58,6 +69,20 @@ func (s *Server) webServer(handler http.Handler, tlsConfig *tls.Config) func(net
 			l = tls.NewListener(l, tlsConfig)
 		}
 		_ = server.Serve(l) // until it is closed
+	}
+}
+
+// limited closes connections that are beyond limits, when they come.
+func limited(count *hosts.Counter) func(net.Conn, http.ConnState) {
+	return func(conn net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			if !count.Enter(conn.RemoteAddr()) {
+				_ = conn.Close()
+			}
+		case http.StateHijacked, http.StateClosed:
+			count.Leave(conn.RemoteAddr())
+		}
 	}
 }
 

@@ -207,14 +207,23 @@ func TestStreamErrors(t *testing.T) {
 	})
 }
 
-// TestLoginTime checks that a client that says nothing is not waited for.
+// TestLoginTime checks that a client that says nothing is not waited for, nor one that says half
+// of a request over HTTP, and that who listens is.
 func TestLoginTime(t *testing.T) {
+	t.Parallel()
 	config := testConfig(t)
-	config.LoginTime = 50 * time.Millisecond
+	config.LoginTime = time.Second
 	s := start(t, config)
-	c := dial(t, s.Addr.TCP)
-	c.open()
-	contains(t, c.ends(), "<connection-timeout ")
+	page := dial(t, s.Addr.HTTP)
+	page.say("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	page.await(": hello")
+	silent := dial(t, s.Addr.TCP)
+	half := dial(t, s.Addr.HTTP)
+	half.say("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
+	half.ends()
+	contains(t, silent.ends(), "<connection-timeout ")
+	dial(t, s.Addr.TCP).login("romeo", "orchard").present()
+	page.await(`"reason":"opened"`)
 }
 
 // TestConflict checks that a new session takes the place of one with the same resource, or of

@@ -60,7 +60,7 @@ type Config struct {
 	FailClosed         bool
 	StoreTime          time.Duration // how long the store may take; 0: 3 s
 	Rate               int           // see gate.Limits
-	LoginTime          time.Duration // see c2s.Config
+	LoginTime          time.Duration // see c2s.Config; a request over HTTP may take as long (default 10 s)
 	WriteTimeout       time.Duration // see c2s.Config
 
 	Log *slog.Logger

@@ -11,12 +11,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/untilack/untilack"
+	"github.com/untilack/untilack/examples/server/hosts"
 )
 
 // get asks the web of a server.
@@ -183,4 +185,34 @@ func TestMetrics(t *testing.T) {
 	dial(t, s.Addr.TCP).login("romeo", "orchard").present() // when it counts
 	_, text := s.get(t, "GET", "/metrics", nil)
 	contains(t, text, "xmpp_sessions 1\n", `untilack_events_total{reason="settled"} 0`, `untilack_events_total{reason="opened"} 1`, "go_goroutines ")
+}
+
+// TestTooManyPages checks that connections over HTTP are closed that are too many, and that there
+// is room when others have gone.
+func TestTooManyPages(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ConnState = limited(&hosts.Counter{Max: 1, MaxEach: 1})
+	server.Start()
+	defer server.Close()
+	first := dial(t, server.Listener.Addr().String())
+	ask := func(c *raw) {
+		c.say("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		c.await("404")
+	}
+	ask(first)
+	if got := dial(t, server.Listener.Addr().String()).ends(); got != "" {
+		t.Errorf("got %s, want the end", got)
+	}
+	first.say("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+	first.ends()
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) { // it counts until it is closed
+		c := dial(t, server.Listener.Addr().String())
+		fmt.Fprint(c.conn, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+		if answer, _ := io.ReadAll(c.conn); strings.Contains(string(answer), "404") {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("nobody is let in any more")
+		}
+	}
 }

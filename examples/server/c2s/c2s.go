@@ -19,6 +19,7 @@ import (
 	"github.com/untilack/untilack/examples/server/accounts"
 	"github.com/untilack/untilack/examples/server/apart"
 	"github.com/untilack/untilack/examples/server/gate"
+	"github.com/untilack/untilack/examples/server/hosts"
 	"github.com/untilack/untilack/examples/server/router"
 	"github.com/untilack/untilack/middleware"
 )
@@ -44,7 +45,8 @@ type Config struct {
 	// Default: 5 s.
 	WriteTimeout time.Duration
 
-	// MaxConns is how many connections there may be at once. Default: 20,000.
+	// MaxConns is how many connections there may be at once. Half of them may be without a login,
+	// a tenth if they are from one host. Default: 20,000.
 	MaxConns int
 }
 
@@ -61,6 +63,7 @@ type Server struct {
 	conns     map[net.Conn]func() // what ends them
 
 	wait     sync.WaitGroup
+	logins   hosts.Counter // those that have not succeeded yet
 	guesses  guesses
 	failures atomic.Uint64
 	sessions atomic.Int64
@@ -74,7 +77,10 @@ func New(c Config) *Server {
 	if c.MaxConns <= 0 {
 		c.MaxConns = 20_000
 	}
-	return &Server{Config: c, conns: make(map[net.Conn]func())}
+	return &Server{
+		Config: c, conns: make(map[net.Conn]func()),
+		logins: hosts.Counter{Max: max(c.MaxConns/2, 1), MaxEach: max(c.MaxConns/10, 1)},
+	}
 }
 
 // A Transport is what a stream runs over.
@@ -116,8 +122,11 @@ func (s *Server) add(listener net.Listener) bool {
 func (s *Server) Attend(conn net.Conn, t Transport) {
 	conn = middleware.Deadlines(conn, s.WriteTimeout)
 	defer conn.Close()
-	if !s.track(conn) {
-		s.Log.Warn("connection refused: too many", "remote", conn.RemoteAddr())
+	if err := s.track(conn); err != nil {
+		s.Log.Debug("connection refused", "remote", conn.RemoteAddr(), "error", err)
+		if t.WebSocket || !t.TLS { // where that costs no handshake
+			newLogin(s, conn, t).fail(err)
+		}
 		return
 	}
 	defer s.untrack(conn)
@@ -128,6 +137,7 @@ func (s *Server) Attend(conn net.Conn, t Transport) {
 	l := newLogin(s, conn, t)
 	var client *router.Client
 	apart.Do(func() { client = s.logIn(l, conn) })
+	s.logins.Leave(l.remote)
 	if client == nil {
 		return
 	}
@@ -171,16 +181,22 @@ func (s *Server) serve(client *router.Client, l *login) {
 	s.Log.Info("session ended", "address", l.address, "error", errors.Join(err, client.Err()))
 }
 
-// track remembers a connection. It reports whether there is room for it.
-func (s *Server) track(conn net.Conn) bool {
+// track remembers a connection, on which a login begins, if there is room for it.
+func (s *Server) track(conn net.Conn) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if s.closed || len(s.conns) >= s.MaxConns {
-		return false
+	switch {
+	case s.closed:
+		return errShutdown
+	case len(s.conns) >= s.MaxConns:
+		return errTooMany
+	case !s.logins.Enter(conn.RemoteAddr()):
+		s.logins.Leave(conn.RemoteAddr())
+		return errTooMany
 	}
 	s.conns[conn] = func() { _ = conn.Close() }
 	s.wait.Add(1)
-	return true
+	return nil
 }
 
 // endBy has a connection that is tracked be ended in another way.

@@ -20,6 +20,9 @@ import (
 // errShutdown ends the sessions of a server that stops.
 var errShutdown = errors.New("c2s: server stops")
 
+// errTooMany ends connections for which there is no room.
+var errTooMany = errors.New("c2s: too many connections")
+
 // A violation is a breach of our policy.
 type violation string
 
@@ -40,6 +43,8 @@ func conditionOf(err error) string {
 		return "restricted-xml"
 	case errors.Is(err, gate.ErrText):
 		return "bad-format"
+	case errors.Is(err, errTooMany):
+		return "resource-constraint"
 	case errors.Is(err, errShutdown):
 		return "system-shutdown"
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -5,10 +5,10 @@
 package c2s
 
 import (
-	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/untilack/untilack/examples/server/hosts"
 	"golang.org/x/time/rate"
 )
 
@@ -32,32 +32,18 @@ type guesses struct {
 	accounts, addresses failures
 }
 
-// addressKey returns what stands for a client's address: of IPv6 its network, for in that it may
-// choose the rest.
-func (l *login) addressKey() string {
-	remote, err := netip.ParseAddrPort(l.remote.String())
-	if err != nil {
-		return l.remote.String()
-	}
-	address := remote.Addr().Unmap()
-	if network, err := address.Prefix(64); err == nil && address.Is6() {
-		return network.String()
-	}
-	return address.String()
-}
-
 // mayGuess reports whether another password may be tried for an account.
 func (l *login) mayGuess(name string) bool {
 	now := time.Now()
 	g := &l.server.guesses
-	return g.accounts.leave(now, name) && g.addresses.leave(now, l.addressKey())
+	return g.accounts.leave(now, name) && g.addresses.leave(now, hosts.Of(l.remote))
 }
 
 // guessed takes note that a password was wrong.
 func (l *login) guessed(name string) {
 	now := time.Now()
 	l.server.guesses.accounts.add(now, perAccount, name)
-	l.server.guesses.addresses.add(now, perAddress, l.addressKey())
+	l.server.guesses.addresses.add(now, perAddress, hosts.Of(l.remote))
 }
 
 // maxFailures is how many names are remembered: the last half of them at least.

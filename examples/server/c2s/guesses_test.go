@@ -6,7 +6,6 @@ package c2s
 
 import (
 	"fmt"
-	"net"
 	"testing"
 	"time"
 )
@@ -57,25 +56,5 @@ func TestFailuresAreBounded(t *testing.T) {
 	}
 	if n := len(f.newer) + len(f.older); n > maxFailures {
 		t.Errorf("%d names are remembered, want %d at most", n, maxFailures)
-	}
-}
-
-func TestAddressKey(t *testing.T) {
-	for remote, want := range map[string]string{
-		"192.0.2.1:5222":          "192.0.2.1",
-		"[::ffff:192.0.2.1]:5222": "192.0.2.1",
-		"[2001:db8:1:2:3::4]:80":  "2001:db8:1:2::/64",
-	} {
-		address, err := net.ResolveTCPAddr("tcp", remote)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l := &login{remote: address}
-		if got := l.addressKey(); got != want {
-			t.Errorf("%s: got %s, want %s", remote, got, want)
-		}
-	}
-	if got := (&login{remote: &net.UnixAddr{Name: "x"}}).addressKey(); got != "x" {
-		t.Errorf("got %s, want x", got)
 	}
 }
