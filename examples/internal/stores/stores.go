@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -67,9 +68,15 @@ var errSource = errors.New("stores: neither a file nor a postgres:// address")
 // file of SQLite, which is made if there is none. Both keep what is committed through a
 // loss of power.
 func Open(ctx context.Context, source string) (*Store, error) {
+	path := source
 	driver, source, dialect, err := parse(source)
 	if err != nil {
 		return nil, err
+	}
+	if dialect == sqlstore.SQLite {
+		if err := makeFile(path); err != nil {
+			return nil, err
+		}
 	}
 	db, err := sql.Open(driver, source)
 	if err != nil {
@@ -100,6 +107,8 @@ func OpenFile(ctx context.Context, path, schema string) (*sql.DB, error) {
 	}
 	if path == "" {
 		name = ":memory:"
+	} else if err := makeFile(path); err != nil {
+		return nil, err
 	}
 	db, err := sql.Open("sqlite", name)
 	if err != nil {
@@ -111,6 +120,16 @@ func OpenFile(ctx context.Context, path, schema string) (*sql.DB, error) {
 		return nil, fmt.Errorf("stores: %s: %w", path, err)
 	}
 	return db, nil
+}
+
+// makeFile makes a file for its owner alone if there is none: there will be people's messages
+// in it. SQLite gives the files that it makes beside it the same mode.
+func makeFile(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("stores: %w", err)
+	}
+	return file.Close()
 }
 
 // parse returns what a database is opened by.

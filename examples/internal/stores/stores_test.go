@@ -32,8 +32,12 @@ func TestFile(t *testing.T) {
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(path); err != nil {
-		t.Error("it is another file:", err)
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal("it is another file:", err)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		t.Errorf("others may read it: %v", mode)
 	}
 	again := openFile(t, path)
 	defer again.Close()
