@@ -81,6 +81,12 @@ func TestWaiting(t *testing.T) {
 	message := "?recipient=juliet@localhost&sender=" + url.QueryEscape("romeo@localhost/orchard") + "&id="
 	_, peeked := s.get(t, "GET", "/debug/waiting/peek"+message+"m1", nil)
 	contains(t, peeked, "m1, a secret")
+	r, w := httptest.NewRequestWithContext(t.Context(), "GET", "http://localhost/debug/waiting/peek"+message+"m1", nil), httptest.NewRecorder()
+	r.RemoteAddr = "127.0.0.1:1"
+	s.web[0].Handler.ServeHTTP(w, r)
+	if policy := w.Header().Get("Content-Security-Policy"); policy != "default-src 'none'; sandbox" || w.Header().Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("got %v, want that a browser does nothing with it", w.Header())
+	}
 	_, dropped := s.get(t, "POST", "/debug/waiting/drop"+message+"m1", nil)
 	contains(t, dropped, `{"messages dropped":1}`)
 
@@ -122,6 +128,8 @@ func TestLocal(t *testing.T) {
 		"list":            {"GET", "/debug/waiting", nil, http.StatusOK},
 		"other name":      {"GET", "/debug/waiting", http.Header{"Host": {"capulet.example"}}, http.StatusForbidden},
 		"other page":      {"POST", "/debug/waiting/redeliver", http.Header{"Origin": {"http://capulet.example"}}, http.StatusForbidden},
+		"forwarded":       {"GET", "/debug/waiting", http.Header{"X-Forwarded-For": {"192.0.2.1"}}, http.StatusForbidden},
+		"by a proxy":      {"GET", "/config", http.Header{"Forwarded": {"for=192.0.2.1"}}, http.StatusForbidden},
 		"settings":        {"GET", "/config", nil, http.StatusOK},
 		"other's":         {"GET", "/config", http.Header{"Host": {"capulet.example"}}, http.StatusForbidden},
 		"metrics":         {"GET", "/metrics", nil, http.StatusOK},
@@ -133,6 +141,25 @@ func TestLocal(t *testing.T) {
 	} {
 		if status, body := s.get(t, test.method, test.path, test.header); status != test.want {
 			t.Errorf("%s: got %d %s, want %d", name, status, body, test.want)
+		}
+	}
+}
+
+// TestRemote checks that who is not on loopback does not get at what waits, by whatever name.
+func TestRemote(t *testing.T) {
+	s := start(t, testConfig(t))
+	for remote, want := range map[string]int{
+		"127.0.0.1:1": http.StatusOK, "[::1]:1": http.StatusOK, "[::ffff:127.0.0.1]:1": http.StatusOK,
+		"192.0.2.1:1": http.StatusForbidden, "[2001:db8::1]:1": http.StatusForbidden, "": http.StatusForbidden,
+	} {
+		for _, path := range []string{"/debug/waiting", "/config", "/debug/pprof/"} {
+			r := httptest.NewRequestWithContext(t.Context(), "GET", "http://localhost"+path, nil)
+			r.RemoteAddr = remote
+			w := httptest.NewRecorder()
+			s.web[0].Handler.ServeHTTP(w, r)
+			if w.Code != want {
+				t.Errorf("%s from %q: got %d, want %d", path, remote, w.Code, want)
+			}
 		}
 	}
 }

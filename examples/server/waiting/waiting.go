@@ -225,7 +225,8 @@ func (d *Desk) peek(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no such message in the store", http.StatusNotFound)
 	default:
 		w.Header().Set("Content-Type", "text/xml; charset=utf-8")
-		w.Header().Set("Content-Security-Policy", "sandbox") // its sender made it
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; sandbox") // its sender made it
+		w.Header().Set("X-Content-Type-Options", "nosniff")
 		_, _ = w.Write(rows[0].Packet.Stanza)
 	}
 }

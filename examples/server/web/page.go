@@ -14,7 +14,7 @@ import (
 var pageFiles embed.FS
 
 // policy lets a page load and connect to nothing but what is here.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self' ws: wss:; " +
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // Page serves two phones, between which people watch what the server does.

@@ -42,7 +42,7 @@
 //	{"domain": "localhost", "ackWaitMs": 30000, "probeWaitMs": 5000,
 //	 "accounts": [{"address": "juliet@localhost", "password": "…"}]}
 //
-// Only who asks from loopback gets an answer, and accounts is empty unless they are those that
+// Only who asks from loopback gets an answer, and not through a proxy; accounts is empty unless they are those that
 // were made at the first start.
 package web
 
@@ -109,7 +109,12 @@ func local(h http.Handler) http.Handler {
 	})
 }
 
+// isLocal reports whether a request is from loopback. One that a proxy hands on is not: it would
+// let in everybody.
 func isLocal(r *http.Request) bool {
+	if r.Header.Get("Forwarded") != "" || r.Header.Get("X-Forwarded-For") != "" {
+		return false
+	}
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil || !remote.Addr().Unmap().IsLoopback() {
 		return false

@@ -71,7 +71,7 @@ export class Phone {
       url: this.url, address: this.account.address, password: this.account.password, resource: this.resource,
       onOnline: () => this.#onOnline(),
       onMessage: (m) => this.#onMessage(m),
-      onReceipt: (id) => this.#mark(id, 'delivered'),
+      onReceipt: ({ from, id }) => this.#isOther(from) && this.#mark(id, 'delivered'),
       onFailure: (id, condition) => this.#mark(id, 'failed', condition),
       onEnd: (reason, final) => this.#onEnd(reason, final),
     });
@@ -155,9 +155,14 @@ export class Phone {
     const m = { id, body, copies: 1 };
     if (id) remember(texts, id, body);
     m.note = this.#bubble(m, 'theirs');
-    const whose = from.split('/')[0] === this.other.address ? '' : `from ${from.split('/')[0]}, `;
+    const whose = this.#isOther(from) ? '' : `from ${from.split('/')[0]}, `;
     m.note.textContent = whose + (delayed ? 'received, later than sent' : 'received');
     if (id) remember(this.#theirs, key, m);
+  }
+
+  /** isOther says whether an address is that of whom this phone writes to. */
+  #isOther(from) {
+    return from.split('/')[0] === this.other.address;
   }
 
   /** bubble shows a message, and returns where its note goes. */

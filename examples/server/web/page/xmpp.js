@@ -29,7 +29,7 @@ const child = (e, name, space) =>
 
 /**
  * A Client is one stream. Its handlers are called in the order in which things come in:
- * onOnline(), onMessage({from, id, body, delayed}), onReceipt(id), onFailure(id, condition),
+ * onOnline(), onMessage({from, id, body, delayed}), onReceipt({from, id}), onFailure(id, condition),
  * onEnd(reason, final); final if it makes no sense to log in again.
  */
 export class Client {
@@ -100,15 +100,16 @@ export class Client {
 
   #message(e) {
     const [from, id] = [e.getAttribute('from'), e.getAttribute('id')];
-    if (e.getAttribute('type') === 'error') {
+    const type = e.getAttribute('type') ?? 'normal';
+    if (type === 'error') {
       this.onFailure(id, child(e, 'error')?.firstElementChild?.localName ?? 'error');
       return;
     }
     const received = child(e, 'received', ns.receipts);
-    if (received) this.onReceipt(received.getAttribute('id'));
+    if (received) this.onReceipt({ from, id: received.getAttribute('id') });
     const body = child(e, 'body', ns.client);
     if (body) this.onMessage({ from, id, body: body.textContent, delayed: Boolean(child(e, 'delay', ns.delay)) });
-    if (id && child(e, 'request', ns.receipts)) {
+    if (id && ['chat', 'normal'].includes(type) && child(e, 'request', ns.receipts)) {
       this.#write(element('message', ns.client, { to: from, id: crypto.randomUUID(), type: 'chat' },
         element('received', ns.receipts, { id })));
     }
