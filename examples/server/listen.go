@@ -15,13 +15,12 @@ import (
 
 	"github.com/untilack/untilack/examples/server/c2s"
 	"github.com/untilack/untilack/examples/server/hosts"
-	"github.com/untilack/untilack/examples/server/router"
 	"github.com/untilack/untilack/examples/server/ws"
 )
 
 // listen begins to listen wherever the server is to.
-func (s *Server) listen(where *router.Router, tlsConfig *tls.Config) error {
-	handler := s.handler(where)
+func (s *Server) listen(tlsConfig *tls.Config) error {
+	handler := s.handler()
 	for _, at := range []struct {
 		wanted string
 		is     *string

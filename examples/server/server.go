@@ -109,6 +109,7 @@ type Server struct {
 	blocks   *blocks.List
 	caps     *caps.Clients
 	keeper   *untilack.Keeper
+	router   *router.Router
 	events   *web.Events
 	clients  *c2s.Server
 	web      []*http.Server
@@ -153,18 +154,18 @@ func (s *Server) open() (err error) {
 	if s.keeper, err = s.newKeeper(); err != nil {
 		return err
 	}
-	where := router.New(router.Config{
+	s.router = router.New(router.Config{
 		Domain: s.config.Domain, Keeper: s.keeper, Store: s.mail, Roster: rosters, Blocks: s.blocks, Caps: s.caps,
 		Exists: s.accounts.Has, Log: s.config.Log, Ahead: !s.config.Memory,
 	})
 	tls := tlsConfig(pair)
 	s.clients = c2s.New(c2s.Config{
-		Domain: s.config.Domain, Accounts: s.accounts, Router: where, TLS: tls, Log: s.config.Log,
+		Domain: s.config.Domain, Accounts: s.accounts, Router: s.router, TLS: tls, Log: s.config.Log,
 		Plain: s.config.Plain, LoginTime: s.config.LoginTime, WriteTimeout: s.config.WriteTimeout,
 		Limits: gate.Limits{Rate: s.config.Rate},
 	})
 	s.runKeeper()
-	return s.listen(where, tls.Clone())
+	return s.listen(tls.Clone())
 }
 
 func (s *Server) readAccounts() error {
@@ -272,8 +273,8 @@ func (s *Server) settings() web.Settings {
 }
 
 // handler is all that is served over HTTP.
-func (s *Server) handler(where *router.Router) http.Handler {
-	desk := &waiting.Desk{Keeper: s.keeper, Store: s.mail, Router: where}
+func (s *Server) handler() http.Handler {
+	desk := &waiting.Desk{Keeper: s.keeper, Store: s.mail, Router: s.router}
 	attend := func(conn net.Conn, tls bool) { s.clients.Attend(conn, c2s.Transport{WebSocket: true, TLS: tls}) }
 	return web.New(ws.Path, web.Config{
 		WebSocket: ws.Handler(attend),

@@ -18,7 +18,9 @@ import (
 	"time"
 
 	"github.com/untilack/untilack"
+	"github.com/untilack/untilack/actions"
 	"github.com/untilack/untilack/examples/server/hosts"
+	"github.com/untilack/untilack/examples/server/waiting"
 )
 
 // get asks the web of a server.
@@ -114,6 +116,50 @@ func TestWaiting(t *testing.T) {
 	}
 	if got := s.keeper.Count(untilack.Settled); got != 1 {
 		t.Errorf("%d messages were settled, want m2 alone", got)
+	}
+}
+
+// A counting store counts how often it is asked.
+type counting struct {
+	waiting.Store
+	volatile bool
+	asked    int
+}
+
+// Volatile says whether it is in memory: see actions.Store.
+func (c *counting) Volatile() bool { return c.volatile }
+
+// Used implements waiting.Store.
+func (c *counting) Used(ctx context.Context, recipient string) (actions.Usage, error) {
+	c.asked++
+	return c.Store.Used(ctx, recipient)
+}
+
+// TestWaitingForMany checks that what waits for many is one question to a database, and that
+// memory is asked for each who is online.
+func TestWaitingForMany(t *testing.T) {
+	for name, memory := range map[string]bool{"database": false, "memory": true} {
+		t.Run(name, func(t *testing.T) {
+			config := testConfig(t)
+			config.Memory, config.AckWait = memory, time.Minute
+			s := start(t, config)
+			romeo := dial(t, s.Addr.TCP).login("romeo", "orchard").present()
+			for _, to := range []string{"juliet", "nurse"} {
+				romeo.stanza("<message to='%s@localhost' id='m1' type='chat'><body>x</body></message>", to)
+			}
+			romeo.sync()
+			store := &counting{Store: s.mail, volatile: memory}
+			desk := &waiting.Desk{Keeper: s.keeper, Store: store, Router: s.router}
+			w := httptest.NewRecorder()
+			desk.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/debug/waiting", nil))
+			contains(t, w.Body.String(), `{"recipient":"romeo@localhost","online":["orchard"],"stored":{"messages":0,"bytes":0}`)
+			if !memory {
+				contains(t, w.Body.String(), `{"recipient":"juliet@localhost","online":[],"stored":{"messages":1,`, `{"recipient":"nurse@localhost"`)
+			}
+			if want := map[bool]int{true: 1, false: 0}[memory]; store.asked != want {
+				t.Errorf("the store was asked %d times, want %d", store.asked, want)
+			}
+		})
 	}
 }
 

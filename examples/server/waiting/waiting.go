@@ -103,19 +103,14 @@ func (d *Desk) list(w http.ResponseWriter, r *http.Request) {
 		d.listOne(w, r)
 		return
 	}
-	addresses, err := d.addresses(r.Context(), r.FormValue("after"))
+	boxes, err := d.boxes(r.Context(), r.FormValue("after"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	all, more := []recipient{}, ""
-	for _, address := range addresses {
-		one, err := d.look(r.Context(), address)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		all = append(all, one)
+	for _, box := range boxes {
+		all = append(all, d.look(box.Recipient, box.Usage))
 	}
 	if len(all) == page {
 		more = all[page-1].Recipient
@@ -123,20 +118,30 @@ func (d *Desk) list(w http.ResponseWriter, r *http.Request) {
 	answer(w, map[string]any{"recipients": all, "more": more})
 }
 
-// addresses returns who is online or has something in the store, after an address in the
-// order of the alphabet.
-func (d *Desk) addresses(ctx context.Context, after string) ([]string, error) {
+// boxes returns what is in the store for those who are online or have something there, after an
+// address in the order of the alphabet. That is one question to a database, however many they are.
+func (d *Desk) boxes(ctx context.Context, after string) ([]sqlstore.Box, error) {
 	boxes, err := d.Store.Boxes(ctx, after, page)
 	if err != nil {
 		return nil, err
 	}
-	all := slices.DeleteFunc(d.Router.Accounts(), func(online string) bool { return online <= after })
-	for _, box := range boxes {
-		all = append(all, box.Recipient)
+	for _, online := range d.Router.Accounts() {
+		if online > after {
+			boxes = append(boxes, sqlstore.Box{Recipient: online})
+		}
 	}
-	slices.Sort(all)
-	all = slices.Compact(all)
-	return all[:min(len(all), page)], nil
+	slices.SortStableFunc(boxes, func(a, b sqlstore.Box) int { return cmp.Compare(a.Recipient, b.Recipient) })
+	boxes = slices.CompactFunc(boxes, func(a, b sqlstore.Box) bool { return a.Recipient == b.Recipient }) // the first stays
+	boxes = boxes[:min(len(boxes), page)]
+	if volatile, ok := d.Store.(interface{ Volatile() bool }); !ok || !volatile.Volatile() {
+		return boxes, nil
+	}
+	for i := range boxes { // of which memory knows if it is asked for each
+		if boxes[i].Usage, err = d.Store.Used(ctx, boxes[i].Recipient); err != nil {
+			return nil, err
+		}
+	}
+	return boxes, nil
 }
 
 // listOne lists what waits for one recipient, and what sleeps.
@@ -146,7 +151,8 @@ func (d *Desk) listOne(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "row is no number", http.StatusBadRequest)
 		return
 	}
-	one, err := d.look(r.Context(), r.FormValue("recipient"))
+	usage, err := d.Store.Used(r.Context(), r.FormValue("recipient"))
+	one := d.look(r.FormValue("recipient"), usage)
 	if err == nil {
 		err = d.addAsleep(r.Context(), &one, after)
 	}
@@ -158,11 +164,7 @@ func (d *Desk) listOne(w http.ResponseWriter, r *http.Request) {
 }
 
 // look returns what waits for one recipient.
-func (d *Desk) look(ctx context.Context, address string) (recipient, error) {
-	usage, err := d.Store.Used(ctx, address)
-	if err != nil {
-		return recipient{}, err
-	}
+func (d *Desk) look(address string, usage actions.Usage) recipient {
 	one := recipient{
 		Recipient: address, Online: []string{}, Waiting: []packet{},
 		Stored: stored{int(usage.Messages), usage.Bytes},
@@ -175,7 +177,7 @@ func (d *Desk) look(ctx context.Context, address string) (recipient, error) {
 			p.Sender, p.ID, p.State.String(), append([]string{}, p.Resources...), p.Received, p.Deadline, p.Attempt, p.Bytes, p.Stored, 0,
 		})
 	}
-	return one, nil
+	return one
 }
 
 // addAsleep adds what is in the store behind a row, and not in memory.
