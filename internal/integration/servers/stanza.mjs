@@ -19,6 +19,12 @@ const start = (login) => {
   client.on("session:started", onStream);
   client.on("stream:management:resumed", onStream);
   client.on("disconnected", () => tell("offline"));
+  client.on("connected", () => {
+    // Version 12.22.1 overlooks the end of a connection to which it writes at that moment.
+    const { transport } = client;
+    const look = () => client.transport === transport && transport.disconnect(false);
+    transport.socket.addEventListener("close", () => setTimeout(look, 500));
+  });
   client.on("message", (m) => {
     const { from, id, body } = m;
     if (m.type === "error") tell("failure", { from, id });
