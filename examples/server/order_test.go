@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 )
@@ -97,6 +98,10 @@ func TestLockedStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	romeo.stanza("<message to='nurse@localhost' type='chat'><body>x</body></message>")
+	if got := romeo.element("message", "type='error'"); strings.Contains(got, " id=") {
+		t.Errorf("got %s for a message without an id, want none", got)
+	}
 	const count = 40 // would take 20 s, one after the other
 	for i := range count {
 		romeo.stanza("<message to='nurse@localhost' id='n%d' type='chat'>%s</message>", i, ask)
@@ -104,7 +109,7 @@ func TestLockedStore(t *testing.T) {
 	romeo.stanza("<message to='juliet@localhost' id='m' type='chat'>%s</message>", ask)
 	juliet.element("message", "id='m'")
 	for i := range count {
-		contains(t, romeo.element("message", fmt.Sprintf("id='n%d'", i)), "type='error'")
+		contains(t, romeo.element("message", fmt.Sprintf("id='n%d'", i)), "type='error'", "<error type='wait'>")
 	}
 	if _, err := lock.ExecContext(t.Context(), "ROLLBACK"); err != nil {
 		t.Fatal(err)

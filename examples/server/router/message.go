@@ -53,18 +53,19 @@ func (c *Client) message(s *sent) {
 }
 
 // identify gives a message an id that has none, so that it can be kept. If it asks for a
-// receipt all the same, its sender gets one that it can not place: it has no other to expect.
+// receipt all the same, its sender gets one that it can not place: it has no other to expect. What we
+// answer ourselves has none, as the message had (RFC 6120 §8.3.1).
 func identify(s *sent) {
 	if s.id != "" || s.kind != chat && s.kind != normal || isReceipt(s) {
 		return
 	}
-	s.id = rand.Text()
+	id := rand.Text()
 	if at := emptyID.FindIndex(s.raw); at != nil {
 		quote := at[1] - 1
-		s.raw = slices.Concat(s.raw[:quote], []byte(s.id), s.raw[quote:])
+		s.raw = slices.Concat(s.raw[:quote], []byte(id), s.raw[quote:])
 		return
 	}
-	s.raw = with(s.raw, "id", s.id)
+	s.raw = with(s.raw, "id", id)
 }
 
 // emptyID is a tag up to an id that is there, and says nothing.
@@ -115,10 +116,10 @@ func (c *Client) notDelivered(s *sent, err error) {
 	case errors.Is(err, untilack.ErrBusy):
 		c.refuse(s, resourceConstraint)
 	case errors.Is(err, untilack.ErrRefused):
-		c.router.Log.Warn("message refused", "from", c.full, "to", s.toText, "error", err)
-		c.refuse(s, internalError)
+		c.router.Log.Debug("message refused", "from", c.full, "to", s.toText, "error", err)
+		c.refuse(s, refusal(err))
 	default:
-		c.router.Log.Info("message not written", "from", c.full, "to", s.toText, "error", err)
+		c.router.Log.Debug("message not written", "from", c.full, "to", s.toText, "error", err)
 		c.refuse(s, badRequest)
 	}
 }
@@ -169,8 +170,18 @@ func (c *Client) keep(s *sent) {
 	if err == nil || !m.Marks.Has(receipts.Content) { // nobody misses that somebody types
 		return
 	}
-	c.router.Log.Info("message not kept", "from", c.full, "to", s.toText, "error", err)
-	c.refuse(s, serviceUnavailable)
+	c.router.Log.Debug("message not kept", "from", c.full, "to", s.toText, "error", err)
+	c.refuse(s, refusal(err))
+}
+
+// refusal returns what the sender is told of a message that the Keeper has refused. Where that has
+// a cause, which is not the recipient's quota, another time may be better (RFC 6121 §8.5.2.2.1).
+func refusal(err error) condition {
+	var caused interface{ Unwrap() []error } // ErrRefused, and why
+	if errors.As(err, &caused) && !errors.Is(err, actions.ErrQuota) {
+		return internalError
+	}
+	return serviceUnavailable
 }
 
 // keepReceipt puts a receipt into the store as mail: the Keeper keeps none, for nothing
@@ -187,7 +198,7 @@ func (c *Client) keepReceipt(s *sent) {
 		Stanza:   s.raw,
 	}
 	if err := errors.Join(c.router.Store.Put(ctx, actions.NewRow(p, false))...); err != nil {
-		c.router.Log.Info("receipt not kept", "from", c.full, "to", s.toText, "error", err)
+		c.router.Log.Debug("receipt not kept", "from", c.full, "to", s.toText, "error", err)
 		return
 	}
 	clients, _ := c.router.recipients(s)
@@ -196,7 +207,7 @@ func (c *Client) keepReceipt(s *sent) {
 	}
 	// They came meanwhile, and may have asked for their mail too early. It may come twice, which harms nobody.
 	if err := c.router.Store.Delete(ctx, p.Identity()); err != nil {
-		c.router.Log.Info("receipt not deleted", "from", c.full, "to", s.toText, "error", err)
+		c.router.Log.Debug("receipt not deleted", "from", c.full, "to", s.toText, "error", err)
 	}
 }
 

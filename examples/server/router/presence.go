@@ -93,7 +93,7 @@ func (c *Client) declared(s *sent) {
 		return // it is of no question of ours
 	}
 	if !c.router.Caps.Learn(c.asked.caps, s.raw) {
-		c.router.Log.Info("capabilities do not fit their hash", "address", c.full, "node", c.asked.caps.Node)
+		c.router.Log.Debug("capabilities do not fit their hash", "address", c.full, "node", c.asked.caps.Node)
 	}
 	c.asked = question{}
 }
