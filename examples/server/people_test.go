@@ -243,3 +243,24 @@ func TestCapabilities(t *testing.T) {
 	juliet.acknowledge("romeo@localhost/orchard", "m1")
 	s.empties(t)
 }
+
+// TestManyPresences checks that who has the roster read too often has to wait, and nobody else.
+func TestManyPresences(t *testing.T) {
+	t.Parallel()
+	s := start(t, testConfig(t))
+	romeo := dial(t, s.Addr.TCP).login("romeo", "orchard").present()
+	juliet := dial(t, s.Addr.TCP).login("juliet", "balcony").present()
+	began := time.Now()
+	for i := range 60 { // ten of them beyond what may come at once
+		if i%2 == 0 {
+			romeo.stanza("<presence><status>%d</status></presence>", i)
+		} else {
+			romeo.stanza("<iq type='get' id='r%d'><query xmlns='jabber:iq:roster'/></iq>", i)
+		}
+	}
+	juliet.roster()
+	romeo.sync()
+	if took := time.Since(began); took < 900*time.Millisecond {
+		t.Errorf("60 looks at the roster took %v, want a second at least", took)
+	}
+}

@@ -8,9 +8,11 @@ import (
 	"context"
 	"encoding/xml"
 	"slices"
+	"time"
 
 	"github.com/untilack/untilack/examples/server/apart"
 	"github.com/untilack/untilack/middleware"
+	"golang.org/x/time/rate"
 	"mellium.im/xmpp/jid"
 	"mellium.im/xmpp/stream"
 )
@@ -24,8 +26,12 @@ type Client struct {
 	address    jid.JID
 	bare, full string
 
+	replaces *Client // whose place it has taken; others are to learn that it has gone
+
 	ahead *ahead
 	asked question // what its capabilities are
+
+	rosters *rate.Limiter // of how often its roster is read
 
 	lastTo      string // the address that it wrote to last, as text and parsed
 	lastAddress jid.JID
@@ -43,6 +49,10 @@ type Client struct {
 func (c *Client) Serve() error {
 	defer c.gone()
 	defer c.catchUp()
+	if c.replaces != nil {
+		apart.Do(c.replaces.leave)
+		c.replaces = nil
+	}
 	for {
 		raw, start, err := c.ReadStanza()
 		if err != nil {
@@ -99,6 +109,9 @@ func (c *Client) route(raw []byte, start xml.StartElement) error {
 	case "message":
 		c.message(&s)
 	case "presence":
+		if s.toText == "" {
+			c.holdBack()
+		}
 		apart.Do(func() { c.sendsPresence(&s) })
 	case "iq":
 		apart.Do(func() { c.iq(&s) })
@@ -106,6 +119,18 @@ func (c *Client) route(raw []byte, start xml.StartElement) error {
 		return stream.UnsupportedStanzaType
 	}
 	return nil
+}
+
+// How often a client may have its roster read, which takes ten milliseconds if it is full: so many
+// times at once, and then one a while.
+const (
+	rosterBurst = 50
+	rosterEvery = 100 * time.Millisecond
+)
+
+// holdBack has a client wait that has its roster read too often.
+func (c *Client) holdBack() {
+	_ = c.rosters.Wait(context.Background()) // it is not long
 }
 
 // resolve parses the address that a stanza is to. Clients write to the same again and again.

@@ -160,6 +160,7 @@ var serverInfo = func() string {
 
 // sendRoster sends the client its roster. From then on it is told of changes.
 func (c *Client) sendRoster(s *sent) {
+	c.holdBack()
 	ctx, cancel := withPatience()
 	defer cancel()
 	c.account.mutex.Lock()

@@ -29,6 +29,7 @@ import (
 	"github.com/untilack/untilack/examples/server/caps"
 	"github.com/untilack/untilack/examples/server/roster"
 	"github.com/untilack/untilack/middleware"
+	"golang.org/x/time/rate"
 	"mellium.im/xmpp"
 	"mellium.im/xmpp/jid"
 )
@@ -95,7 +96,10 @@ func (r *Router) Bind(session *xmpp.Session, address jid.JID, o middleware.Optio
 	if strings.HasPrefix(address.Resourcepart(), "go-sendxmpp") {
 		o.Probe = "<query xmlns='jabber:iq:version'/>" // a ping makes version 0.5.6 crash, which Debian 12 has
 	}
-	c := &Client{router: r, address: address, bare: address.Bare().String(), full: address.String(), ahead: newAhead()}
+	c := &Client{
+		router: r, address: address, bare: address.Bare().String(), full: address.String(),
+		ahead: newAhead(), rosters: rate.NewLimiter(rate.Every(rosterEvery), rosterBurst),
+	}
 	r.mutex.Lock()
 	a := r.accounts[c.bare]
 	if a == nil {
@@ -111,9 +115,7 @@ func (r *Router) Bind(session *xmpp.Session, address jid.JID, o middleware.Optio
 		r.forget(a)
 		return nil, err
 	}
-	if old != nil {
-		old.leave()
-	}
+	c.replaces = old // it may take a while to tell the others, and the client does not know its address yet
 	return c, nil
 }
 
