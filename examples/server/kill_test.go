@@ -58,7 +58,7 @@ func leaks() int {
 
 // A victim is a server in a process of its own.
 type victim struct {
-	Server
+	Addr    Addresses
 	command *exec.Cmd
 }
 

@@ -118,11 +118,31 @@ func redacted(store string) string {
 // parse reads the flags.
 func parse(args []string, log io.Writer) (Config, error) {
 	c := Config{Log: slog.New(slog.DiscardHandler)}
-	var dir, level string
-	flags := flag.NewFlagSet("server", flag.ContinueOnError)
+	var dir string
+	var level slog.Level
+	flags := c.flags(&dir, &level)
 	flags.SetOutput(log)
+	if err := flags.Parse(args); err != nil {
+		return c, err
+	}
+	if flags.NArg() > 0 {
+		return c, fmt.Errorf("unknown argument %q", flags.Arg(0))
+	}
+	domain, err := jid.Parse(c.Domain)
+	if err != nil || domain.Domainpart() != domain.String() {
+		return c, fmt.Errorf("-domain %q is not the name of a server", c.Domain)
+	}
+	c.Domain = domain.String()
+	c.Tell = len(c.Accounts) == 0 && c.Files.Accounts == ""
+	c.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level}))
+	return c, c.setFiles(dir)
+}
+
+// flags returns the flags, which set what is in c.
+func (c *Config) flags(dir *string, level *slog.Level) *flag.FlagSet {
+	flags := flag.NewFlagSet("server", flag.ContinueOnError)
 	flags.StringVar(&c.Domain, "domain", "localhost", "the part of addresses behind the @")
-	flags.StringVar(&dir, "dir", "", "where certificate, accounts and mail are, by default\nuntilack-server in the user's folder for settings")
+	flags.StringVar(dir, "dir", "", "where certificate, accounts and mail are, by default\nuntilack-server in the user's folder for settings")
 	flags.StringVar(&c.Store, "store", "", "a file of SQLite, or postgres://…, by default mail.db in -dir")
 	flags.BoolVar(&c.Memory, "memory", false, "keep messages in memory alone: what waits is lost when the server dies")
 	flags.StringVar(&c.Listen.TCP, "tcp", "127.0.0.1:5222", "address for clients over TCP; empty for none")
@@ -142,25 +162,8 @@ func parse(args []string, log io.Writer) (Config, error) {
 	flags.DurationVar(&c.PollEvery, "poll", 0, "how often other servers' mail is looked for in PostgreSQL\n(default 250ms; below 0: there are none)")
 	flags.BoolVar(&c.FailClosed, "fail-closed", false, "refuse messages that the store does not take")
 	flags.IntVar(&c.Rate, "rate", 4<<20, "bytes a second that are read from one client; 0: no limit")
-	flags.StringVar(&level, "log", "info", "what is logged: debug, info, warn or error")
-	if err := flags.Parse(args); err != nil {
-		return c, err
-	}
-	if flags.NArg() > 0 {
-		return c, fmt.Errorf("unknown argument %q", flags.Arg(0))
-	}
-	domain, err := jid.Parse(c.Domain)
-	if err != nil || domain.Domainpart() != domain.String() {
-		return c, fmt.Errorf("-domain %q is not the name of a server", c.Domain)
-	}
-	c.Domain = domain.String()
-	c.Tell = len(c.Accounts) == 0 && c.Files.Accounts == ""
-	var at slog.Level
-	if err := at.UnmarshalText([]byte(level)); err != nil {
-		return c, fmt.Errorf("-log: %w", err)
-	}
-	c.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: at}))
-	return c, c.setFiles(dir)
+	flags.TextVar(level, "log", slog.LevelInfo, "the least `level` that is logged: debug, info, warn or error")
+	return flags
 }
 
 // setFiles chooses where the files are that no flag names.

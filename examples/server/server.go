@@ -95,6 +95,9 @@ const sweepEvery = time.Hour
 // probe: one whose message waits for the store can not be heard, and is alive.
 const storeTime = 3 * time.Second
 
+// openTime is how long the store has to be opened, and its tables to be made.
+const openTime = 10 * time.Second
+
 // drainTime is how long the store has to take what waits in memory alone, at the end.
 const drainTime = 10 * time.Second
 
@@ -136,12 +139,13 @@ func (s *Server) open() (err error) {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	ctx, cancel := context.WithTimeout(context.Background(), openTime)
 	defer cancel()
 	if s.store, err = stores.Open(ctx, s.config.Store); err != nil {
 		return err
 	}
-	if s.mail = s.store; s.config.Memory {
+	s.mail = s.store
+	if s.config.Memory {
 		s.mail = memory{actions.NewMemStore(nil)}
 	}
 	rosters, err := roster.Open(ctx, s.store)
@@ -276,12 +280,13 @@ func (s *Server) settings() web.Settings {
 func (s *Server) handler() http.Handler {
 	desk := &waiting.Desk{Keeper: s.keeper, Store: s.mail, Router: s.router}
 	attend := func(conn net.Conn, tls bool) { s.clients.Attend(conn, c2s.Transport{WebSocket: true, TLS: tls}) }
-	return web.New(ws.Path, web.Config{
-		WebSocket: ws.Handler(attend),
-		Events:    s.events,
-		Waiting:   desk.Handler(),
-		Metrics:   metrics.Handler(s.keeper, s.clients),
-		Page:      web.Page(),
-		Settings:  s.settings(),
+	return web.New(web.Config{
+		WebSocketPath: ws.Path,
+		WebSocket:     ws.Handler(attend),
+		Events:        s.events,
+		Waiting:       desk.Handler(),
+		Metrics:       metrics.Handler(s.keeper, s.clients),
+		Page:          web.Page(),
+		Settings:      s.settings(),
 	})
 }

@@ -29,7 +29,7 @@ func (l *login) startTLS() xmpp.StreamFeature {
 				inner = xmlstream.Wrap(nil, xml.StartElement{Name: xml.Name{Local: "required"}})
 			}
 			_, err = xmlstream.Copy(w, xmlstream.Wrap(inner, start))
-			return true, err
+			return !l.local, err
 		},
 		Negotiate: func(context.Context, *xmpp.Session, any) (xmpp.SessionState, io.ReadWriter, error) {
 			if !l.gate.Raw() { // RFC 6120 §5.3.2: nothing said in the clear counts afterwards

@@ -59,8 +59,8 @@ func (i *Item) Subscription() string {
 func (i *Item) isNothing() bool { return !i.Shown && !i.Asked && !i.To && !i.From && !i.Ask }
 
 // A Store keeps the rosters of all accounts. It is safe for concurrent use by multiple
-// goroutines. Several servers may share its database; what each of them does to the same
-// item at the same time is done in some order.
+// goroutines. Several servers may share its database; of what two of them do to the same item
+// at the same time, one may be undone.
 type Store struct {
 	store   *stores.Store
 	db      *sql.DB // the store's

@@ -57,12 +57,13 @@ import (
 
 // A Config says what is served. What is nil is not there.
 type Config struct {
-	WebSocket http.Handler
-	Events    http.Handler
-	Waiting   http.Handler
-	Metrics   http.Handler
-	Page      http.Handler
-	Settings  Settings
+	WebSocketPath string // where WebSocket is
+	WebSocket     http.Handler
+	Events        http.Handler
+	Waiting       http.Handler
+	Metrics       http.Handler
+	Page          http.Handler
+	Settings      Settings
 }
 
 // Settings are what a page needs to know.
@@ -73,15 +74,15 @@ type Settings struct {
 	Passwords map[string]string // by account
 }
 
-// New returns the handler of everything. webSocket is the path of the WebSocket.
-func New(webSocket string, c Config) http.Handler {
+// New returns the handler of everything.
+func New(c Config) http.Handler {
 	mux := http.NewServeMux()
 	handle := func(pattern string, h http.Handler) {
 		if h != nil {
 			mux.Handle(pattern, h)
 		}
 	}
-	handle("GET "+webSocket, c.WebSocket)
+	handle("GET "+c.WebSocketPath, c.WebSocket)
 	handle("GET /events", local(c.Events))
 	handle("GET /config", local(c.Settings))
 	handle("/debug/waiting", local(c.Waiting))
