@@ -58,7 +58,7 @@ func TestSenderIsCutOff(t *testing.T) {
 }
 
 func eachFault(t *testing.T, test func(*testing.T, *servers.Server, link.Fault)) {
-	servers.Each(t, func(t *testing.T, s *servers.Server) {
+	servers.Others(t, func(t *testing.T, s *servers.Server) {
 		for _, fault := range faults {
 			name := string(fault)
 			if fault == link.None {
@@ -105,7 +105,7 @@ func TestSlixmppIsCutOff(t *testing.T) {
 // The recipient, converse.js, is cut off. It goes on with the same stream by XEP-0198, and
 // knows copies.
 func TestConverseIsCutOff(t *testing.T) {
-	servers.Each(t, func(t *testing.T, s *servers.Server) {
+	servers.Others(t, func(t *testing.T, s *servers.Server) {
 		behind, network := s.Behind(t)
 		cutOffOther(t, s, servers.Converse(t, behind, s.Account(t, "juliet")), network, link.Swallow, min(*messages, 100))
 	})

@@ -95,6 +95,13 @@ func Each(t *testing.T, test func(*testing.T, *Server)) {
 	}
 }
 
+// Others runs a test with each of the servers that lose what a link swallows: other people's.
+func Others(t *testing.T, test func(*testing.T, *Server)) {
+	for _, k := range []*kind{&prosody, &ejabberd} {
+		t.Run(k.name, func(t *testing.T) { test(t, k.need(t)) })
+	}
+}
+
 var kinds = []*kind{&prosody, &ejabberd, &untilack}
 
 // StopShared stops the servers that the tests share.
