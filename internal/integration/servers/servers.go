@@ -88,17 +88,20 @@ func Ejabberd(t testing.TB) *Server {
 	return ejabberd.need(t)
 }
 
-// Each runs a test with each of the servers.
-func Each(t *testing.T, test func(*testing.T, *Server)) {
-	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) { test(t, k.need(t)) })
-	}
-}
+// Each runs a test with each of the servers, side by side: they wait most of the time.
+func Each(t *testing.T, test func(*testing.T, *Server)) { with(t, kinds, test) }
 
 // Others runs a test with each of the servers that lose what a link swallows: other people's.
 func Others(t *testing.T, test func(*testing.T, *Server)) {
-	for _, k := range []*kind{&prosody, &ejabberd} {
-		t.Run(k.name, func(t *testing.T) { test(t, k.need(t)) })
+	with(t, []*kind{&prosody, &ejabberd}, test)
+}
+
+func with(t *testing.T, kinds []*kind, test func(*testing.T, *Server)) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, k.need(t))
+		})
 	}
 }
 
