@@ -58,6 +58,7 @@ func drive(t *testing.T, chromium, work string, options ...string) {
 	t.Helper()
 	config := testConfig(t)
 	config.Accounts, config.Tell = []string{"romeo:secret, with = and ü", "juliet:secret"}, work != "login"
+	config.ProbeWait = 3 * time.Second // a phone in a tunnel is waited for
 	if work == "pose" {
 		config.AckWait, config.ProbeWait = 2*time.Second, 4*time.Second
 	}
