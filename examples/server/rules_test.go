@@ -64,6 +64,7 @@ func TestStrangers(t *testing.T) {
 func TestStanzas(t *testing.T) {
 	s := start(t, testConfig(t))
 	romeo := dial(t, s.Addr.TCP).login("romeo", "orchard").present()
+	romeo.got = "" // his presence
 	for say, want := range map[string]string{
 		"<iq type='get' id='q' to=''><ping xmlns='urn:xmpp:ping'/></iq>":                    "<jid-malformed ",
 		"<message id='q' to=''><body>x</body></message>":                                    "<jid-malformed ",
