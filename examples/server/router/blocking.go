@@ -27,7 +27,9 @@ func (c *Client) isBlocked(s *sent) bool {
 		}
 		return true
 	case c.router.Blocks.Has(s.to.Bare().String(), c.full):
-		c.refuseAs(s, asks && s.kind != headline)
+		if asks && s.kind != headline {
+			c.refuse(s, serviceUnavailable)
+		}
 		return true
 	}
 	return false
@@ -79,7 +81,7 @@ func (c *Client) blocked(q query, addresses []string) {
 			c.router.Keeper.Block(time.Now(), c.bare, address)
 		}
 		if to, err := jid.Parse(address); err == nil {
-			c.appear(to, change == "unblock")
+			c.setVisible(to, change == "unblock")
 		}
 	}
 	element := "<" + change + " xmlns='" + nsBlocking + "'>" + blockItems(q.Payload.Items) + "</" + change + ">"
@@ -88,9 +90,9 @@ func (c *Client) blocked(q query, addresses []string) {
 	}
 }
 
-// appear has the account be there for an address that it blocks no more, or be gone for one that
+// setVisible has the account be there for an address that it blocks no more, or be gone for one that
 // it blocks (XEP-0191 §3.3 and §3.4), if that may see it.
-func (c *Client) appear(to jid.JID, there bool) {
+func (c *Client) setVisible(to jid.JID, visible bool) {
 	ctx, cancel := withPatience()
 	defer cancel()
 	item, err := c.router.Roster.Get(ctx, c.bare, to.Bare().String())
@@ -98,10 +100,10 @@ func (c *Client) appear(to jid.JID, there bool) {
 		return
 	}
 	for _, own := range c.account.available() {
-		if there {
-			own.tell(own.shown(), to)
+		if visible {
+			own.sendPresence(own.lastPresence(), to)
 		} else {
-			c.router.show(tag("presence", "", "type", unavailable, "from", own.full, "to", to.String()), to)
+			c.router.deliverPresence(tag("presence", "", "type", unavailable, "from", own.full, "to", to.String()), to)
 		}
 	}
 }

@@ -47,10 +47,10 @@ type Client struct {
 // Serve routes what comes from the client until its stream ends, and returns why it did.
 // It does not close the session.
 func (c *Client) Serve() error {
-	defer c.gone()
+	defer c.unbind()
 	defer c.catchUp()
 	if c.replaces != nil {
-		apart.Do(c.replaces.leave)
+		apart.Do(c.replaces.endPresence)
 		c.replaces = nil
 	}
 	for {
@@ -112,7 +112,7 @@ func (c *Client) route(raw []byte, start xml.StartElement) error {
 		if s.toText == "" {
 			c.holdBack()
 		}
-		apart.Do(func() { c.sendsPresence(&s) })
+		apart.Do(func() { c.handlePresence(&s) })
 	case "iq":
 		apart.Do(func() { c.iq(&s) })
 	default:
@@ -164,12 +164,12 @@ func (c *Client) write(raw []byte) {
 	}
 }
 
-// gone takes the client out after its stream has ended.
-func (c *Client) gone() {
+// unbind takes the client out after its stream has ended.
+func (c *Client) unbind() {
 	if c.account.remove(c) {
-		c.leave()
+		c.endPresence()
 	}
-	c.router.forget(c.account)
+	c.router.removeEmpty(c.account)
 }
 
 func hasAttribute(start xml.StartElement, name string) bool {

@@ -36,7 +36,7 @@ func (c *Client) iq(s *sent) {
 	asks := s.kind == "get" || s.kind == "set"
 	r := c.router
 	switch {
-	case !asks && s.kind != "result" && s.kind != failure, s.id == "", asks && !hasOneChild(s):
+	case !asks && s.kind != "result" && s.kind != errorType, s.id == "", asks && !hasOneChild(s):
 		c.refuse(s, badRequest)
 	case s.toText != "" && r.isRemote(s.to):
 		c.refuse(s, remoteNotFound)
@@ -248,5 +248,5 @@ func (c *Client) changeItem(contact jid.JID, item queryItem) error {
 	if err != nil {
 		return err
 	}
-	return c.router.forgetContact(ctx, c.bare, contact.String(), contact.Localpart())
+	return c.router.removeContact(ctx, c.bare, contact.String(), contact.Localpart())
 }

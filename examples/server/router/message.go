@@ -25,7 +25,7 @@ const (
 	groupchat = "groupchat"
 	headline  = "headline"
 	normal    = "normal"
-	failure   = "error"
+	errorType = "error"
 )
 
 // message brings a message to its recipient.
@@ -33,7 +33,7 @@ func (c *Client) message(s *sent) {
 	if s.toText == "" { // RFC 6120 §10.3.1
 		s.raw, s.to, s.toText = with(s.raw, "to", c.bare), c.address.Bare(), c.bare
 	}
-	if !slices.Contains([]string{chat, groupchat, headline, failure}, s.kind) {
+	if !slices.Contains([]string{chat, groupchat, headline, errorType}, s.kind) {
 		s.kind = normal
 	}
 	r := c.router
@@ -41,7 +41,9 @@ func (c *Client) message(s *sent) {
 	case r.isRemote(s.to):
 		c.refuse(s, remoteNotFound)
 	case r.isServer(s.to) || !r.Exists(s.to.Localpart()):
-		c.refuseAs(s, s.kind != headline)
+		if s.kind != headline {
+			c.refuse(s, serviceUnavailable)
+		}
 	default:
 		identify(s)
 		if r.Ahead {
@@ -102,7 +104,7 @@ func hand(s *sent, clients []*Client) (taken bool, failed error) {
 		case !errors.Is(err, middleware.ErrClosed):
 			failed = errors.Join(failed, err)
 		case recipient.account.remove(recipient):
-			recipient.leave()
+			recipient.endPresence()
 		}
 	}
 	return taken, failed
@@ -137,13 +139,13 @@ func (r *Router) recipients(s *sent) ([]*Client, otherwise) {
 			return []*Client{exact}, nil
 		}
 		if s.kind != chat && !isReceipt(s) {
-			return nil, func(c *Client, s *sent) { c.refuseAs(s, true) }
+			return nil, (*Client).refuseRecipient
 		}
 	}
 	switch s.kind {
 	case groupchat:
-		return nil, func(c *Client, s *sent) { c.refuseAs(s, true) }
-	case failure:
+		return nil, (*Client).refuseRecipient
+	case errorType:
 		return nil, func(*Client, *sent) {}
 	case headline:
 		return a.willing(), func(*Client, *sent) {}
@@ -151,12 +153,8 @@ func (r *Router) recipients(s *sent) ([]*Client, otherwise) {
 	return a.best(), (*Client).keep
 }
 
-// refuseAs refuses a message if its sender may know.
-func (c *Client) refuseAs(s *sent, told bool) {
-	if told {
-		c.refuse(s, serviceUnavailable)
-	}
-}
+// refuseRecipient refuses a message for whose recipient there is no client.
+func (c *Client) refuseRecipient(s *sent) { c.refuse(s, serviceUnavailable) }
 
 // keep has the Keeper keep a message until its recipient comes (XEP-0160). If the recipient
 // is at another node of this server, that finds it in the store.
@@ -213,7 +211,7 @@ func (c *Client) keepReceipt(s *sent) {
 
 // isReceipt reports whether a stanza is a receipt.
 func isReceipt(s *sent) bool {
-	if s.name != "message" || s.kind == failure || !receipts.Mentions(s.raw) {
+	if s.name != "message" || s.kind == errorType || !receipts.Mentions(s.raw) {
 		return false
 	}
 	m, err := receipts.Scan(s.raw)

@@ -21,8 +21,8 @@ const maxPresence = 16 << 10
 // maxDirected is to how many addresses a client may have sent a presence of their own.
 const maxDirected = 256
 
-// sendsPresence does what a presence asks for (RFC 6121 §3 and §4).
-func (c *Client) sendsPresence(s *sent) {
+// handlePresence does what a presence asks for (RFC 6121 §3 and §4).
+func (c *Client) handlePresence(s *sent) {
 	switch request := roster.Request(s.kind); {
 	case len(s.raw) > maxPresence:
 		c.refuse(s, notAcceptable)
@@ -32,25 +32,25 @@ func (c *Client) sendsPresence(s *sent) {
 		c.subscription(s, request)
 	case s.kind == "probe":
 		c.probe(s.to.Bare())
-	case s.kind == failure:
+	case s.kind == errorType:
 		c.pass(s)
 	case s.kind != "" && s.kind != unavailable:
 		c.refuse(s, badRequest)
 	case s.toText != "":
 		c.direct(s)
 	case s.kind == "":
-		c.arrive(s)
+		c.becomeAvailable(s)
 	default:
-		c.depart(s.raw)
+		c.becomeUnavailable(s.raw)
 		c.write(with(s.raw, "to", c.full)) // §4.5.2
 	}
 }
 
 const unavailable = "unavailable"
 
-// arrive is the client's presence for all. With the first one the client learns who else is
-// there, and gets what was kept for it.
-func (c *Client) arrive(s *sent) {
+// becomeAvailable is the client's presence for all. With the first one the client learns who else
+// is there, and gets what was kept for it.
+func (c *Client) becomeAvailable(s *sent) {
 	priority := priorityOf(s.raw)
 	c.account.mutex.Lock()
 	first := c.presence == nil
@@ -59,9 +59,9 @@ func (c *Client) arrive(s *sent) {
 	c.presence, c.priority = s.raw, priority
 	c.account.mutex.Unlock()
 	items := c.contacts()
-	c.tellAll(s.raw, items)
+	c.broadcast(s.raw, items)
 	if first {
-		c.learn(items)
+		c.fetchAll(items)
 	}
 	c.declare(s.raw)
 }
@@ -111,28 +111,28 @@ func priorityOf(raw []byte) int {
 	return int(n)
 }
 
-// depart is the client's unavailable presence for all.
-func (c *Client) depart(raw []byte) {
+// becomeUnavailable is the client's unavailable presence for all.
+func (c *Client) becomeUnavailable(raw []byte) {
 	c.account.mutex.Lock()
 	was, directed := c.presence != nil, c.directed
 	c.presence, c.directed, c.priority = nil, nil, 0
 	c.Keeper().Presence(false, 0)
 	c.account.mutex.Unlock()
 	if was {
-		c.tellAll(raw, c.contacts())
+		c.broadcast(raw, c.contacts())
 	}
 	for _, to := range directed {
-		c.tell(raw, to)
+		c.sendPresence(raw, to)
 	}
 }
 
-// leave tells the others that the client is not there any more.
-func (c *Client) leave() {
+// endPresence tells the others that the client is not there any more.
+func (c *Client) endPresence() {
 	c.account.mutex.RLock()
 	known := c.presence != nil || len(c.directed) > 0
 	c.account.mutex.RUnlock()
 	if known {
-		c.depart(tag("presence", "", "type", unavailable, "from", c.full))
+		c.becomeUnavailable(tag("presence", "", "type", unavailable, "from", c.full))
 	}
 }
 
@@ -148,47 +148,40 @@ func (c *Client) contacts() []roster.Item {
 	return items
 }
 
-// tellAll shows a presence to the account's own clients and to those who may see it.
-func (c *Client) tellAll(raw []byte, items []roster.Item) {
-	c.tell(raw, c.address.Bare())
+// broadcast sends a presence to the account's own clients and to those who may see it.
+func (c *Client) broadcast(raw []byte, items []roster.Item) {
+	c.sendPresence(raw, c.address.Bare())
 	for _, item := range items {
 		if !item.From {
 			continue
 		}
 		if to, err := jid.Parse(item.Contact); err == nil {
-			c.tell(raw, to)
+			c.sendPresence(raw, to)
 		}
 	}
 }
 
-// tell shows a presence without an address to an account, or to one of its clients.
-func (c *Client) tell(raw []byte, to jid.JID) {
+// sendPresence sends a presence without an address to an account, or to one of its clients.
+func (c *Client) sendPresence(raw []byte, to jid.JID) {
 	if raw == nil || c.router.Blocks.Has(c.bare, to.String()) || c.router.Blocks.Has(to.Bare().String(), c.full) {
 		return
 	}
-	c.router.show(with(raw, "to", to.String()), to)
+	c.router.deliverPresence(with(raw, "to", to.String()), to)
 }
 
-// show writes a presence to the clients at an address that may see presences.
-func (r *Router) show(raw []byte, to jid.JID) {
-	for _, c := range r.present(to) {
+// deliverPresence writes a presence to the clients at an address that may see presences.
+func (r *Router) deliverPresence(raw []byte, to jid.JID) {
+	a := r.find(to.Bare().String())
+	clients := a.available()
+	if to.Resourcepart() != "" {
+		clients = a.those(func(c *Client) bool { return c.address.Resourcepart() == to.Resourcepart() })
+	}
+	for _, c := range clients {
 		c.write(raw)
 	}
 }
 
-// present returns the clients at an address that may see presences.
-func (r *Router) present(to jid.JID) []*Client {
-	a := r.find(to.Bare().String())
-	if to.Resourcepart() == "" {
-		return a.available()
-	}
-	if c := a.at(to.Resourcepart()); c != nil {
-		return []*Client{c}
-	}
-	return nil
-}
-
-// direct shows a presence to one address, who is told when the client goes (RFC 6121 §4.6).
+// direct sends a presence to one address, which is told when the client goes (RFC 6121 §4.6).
 func (c *Client) direct(s *sent) {
 	key := s.to.String()
 	c.account.mutex.Lock()
@@ -209,14 +202,15 @@ func (c *Client) direct(s *sent) {
 		c.refuse(s, resourceConstraint)
 		return
 	}
-	c.router.show(s.raw, s.to)
+	c.router.deliverPresence(s.raw, s.to)
 }
 
-// learn shows the client who is there, and who asks to see its presence.
-func (c *Client) learn(items []roster.Item) {
+// fetchAll sends the client the presences that it may see, and those by which others ask to see
+// its own.
+func (c *Client) fetchAll(items []roster.Item) {
 	for _, other := range c.account.available() {
 		if other != c {
-			c.see(other)
+			c.fetchPresence(other)
 		}
 	}
 	for _, item := range items {
@@ -224,29 +218,29 @@ func (c *Client) learn(items []roster.Item) {
 			c.write([]byte(item.Request))
 		}
 		if item.To {
-			c.seeAll(item.Contact)
+			c.fetchPresences(item.Contact)
 		}
 	}
 }
 
-// seeAll shows the client the presences of an account.
-func (c *Client) seeAll(bare string) {
+// fetchPresences sends the client the presences of an account.
+func (c *Client) fetchPresences(bare string) {
 	for _, other := range c.router.find(bare).available() {
-		c.see(other)
+		c.fetchPresence(other)
 	}
 }
 
-// see shows the client the presence of another.
-func (c *Client) see(other *Client) {
-	raw := other.shown()
+// fetchPresence sends the client the presence of another, if neither blocks the other.
+func (c *Client) fetchPresence(other *Client) {
+	raw := other.lastPresence()
 	hidden := c.router.Blocks.Has(other.bare, c.full) || c.router.Blocks.Has(c.bare, other.full)
 	if raw != nil && !hidden {
 		c.write(with(raw, "to", c.full))
 	}
 }
 
-// shown returns the presence that the client has sent to all, or nil.
-func (c *Client) shown() []byte {
+// lastPresence returns the presence that the client has sent to all, or nil.
+func (c *Client) lastPresence() []byte {
 	c.account.mutex.RLock()
 	defer c.account.mutex.RUnlock()
 	return c.presence
@@ -258,16 +252,13 @@ func (c *Client) probe(contact jid.JID) {
 	defer cancel()
 	item, err := c.router.Roster.Get(ctx, contact.String(), c.bare)
 	if err == nil && item.From {
-		c.seeAll(contact.String())
+		c.fetchPresences(contact.String())
 	}
 }
 
 // pass hands a presence on as it is.
 func (c *Client) pass(s *sent) {
-	if s.toText == "" || s.to.Resourcepart() == "" {
-		return
-	}
-	if other := c.router.find(s.to.Bare().String()).at(s.to.Resourcepart()); other != nil {
-		other.write(s.raw)
+	if s.to.Resourcepart() != "" {
+		c.router.deliverPresence(s.raw, s.to)
 	}
 }

@@ -112,7 +112,7 @@ func (r *Router) Bind(session *xmpp.Session, address jid.JID, o middleware.Optio
 	old, err := a.bind(c, session, &o)
 	a.mutex.Unlock()
 	if err != nil {
-		r.forget(a)
+		r.removeEmpty(a)
 		return nil, err
 	}
 	c.replaces = old // it may take a while to tell the others, and the client does not know its address yet
@@ -158,8 +158,8 @@ func (a *account) remove(c *Client) bool {
 	return i >= 0
 }
 
-// forget drops an account that has no session left.
-func (r *Router) forget(a *account) {
+// removeEmpty removes an account that has no session left.
+func (r *Router) removeEmpty(a *account) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	a.mutex.RLock()

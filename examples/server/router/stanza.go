@@ -63,11 +63,11 @@ func with(raw []byte, name, value string) []byte {
 // refuse answers a stanza with an error. Nothing answers an error or a result (RFC 6120
 // §8.3.1), nor a receipt: senders have no use for that.
 func (c *Client) refuse(s *sent, why condition) {
-	if s.kind == "error" || s.name == "iq" && s.kind == "result" || isReceipt(s) {
+	if s.kind == errorType || s.name == "iq" && s.kind == "result" || isReceipt(s) {
 		return
 	}
 	payload := "<error type='" + why.kind + "'><" + why.name + " xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
-	c.write(tag(s.name, payload, "type", "error", "id", s.id, "from", s.toText, "to", c.full))
+	c.write(tag(s.name, payload, "type", errorType, "id", s.id, "from", s.toText, "to", c.full))
 }
 
 // answer answers an IQ with a result. payload is XML.

@@ -89,7 +89,7 @@ func (r *Router) arrives(from, to string, request roster.Request, raw []byte) er
 		return err
 	}
 	if request == roster.Unsubscribed && was.To { // it comes before that is said (§3.2.1)
-		r.hide(from, to)
+		r.sendUnavailable(from, to)
 	}
 	a := r.find(to)
 	see := a.interested()
@@ -102,18 +102,18 @@ func (r *Router) arrives(from, to string, request roster.Request, raw []byte) er
 		}
 	}
 	if request == roster.Unsubscribe && was.From {
-		r.hide(to, from)
+		r.sendUnavailable(to, from)
 	}
 	if request == roster.Subscribed && shown {
 		for _, c := range r.find(to).available() {
-			c.seeAll(from)
+			c.fetchPresences(from)
 		}
 	}
 	return nil
 }
 
-// hide has the clients of one account be gone for those of another.
-func (r *Router) hide(account, other string) {
+// sendUnavailable has the clients of one account be gone for those of another.
+func (r *Router) sendUnavailable(account, other string) {
 	for _, gone := range r.find(account).available() {
 		for _, c := range r.find(other).available() {
 			c.write(tag("presence", "", "type", unavailable, "from", gone.full, "to", other))
@@ -161,9 +161,9 @@ func itemElement(i roster.Item) string {
 	return string(tag("item", groups, "jid", i.Contact, "name", i.Name, "subscription", i.Subscription(), "ask", ask))
 }
 
-// forgetContact takes a contact out of an account's roster, and ends what each sees of the
+// removeContact takes a contact out of an account's roster, and ends what each sees of the
 // other (RFC 6121 §2.5.2).
-func (r *Router) forgetContact(ctx context.Context, account, contact, name string) error {
+func (r *Router) removeContact(ctx context.Context, account, contact, name string) error {
 	item, err := r.Roster.Get(ctx, account, contact)
 	if err != nil {
 		return err
