@@ -212,7 +212,7 @@ func TestStreamErrors(t *testing.T) {
 func TestLoginTime(t *testing.T) {
 	t.Parallel()
 	config := testConfig(t)
-	config.LoginTime = time.Second
+	config.LoginTime = 2 * time.Second
 	s := start(t, config)
 	page := dial(t, s.Addr.HTTP)
 	page.say("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")

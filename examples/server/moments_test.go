@@ -92,7 +92,7 @@ func TestMoments(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := testConfig(t)
-			c.AckWait, c.ProbeWait = 300*time.Millisecond, 300*time.Millisecond
+			c.AckWait, c.ProbeWait = 300*time.Millisecond, 2*time.Second // the last session is to live, on a busy machine too
 			s := start(t, c)
 			romeo := dial(t, s.Addr.TCP).login("romeo", "orchard").present()
 			goDark(t, s, romeo)

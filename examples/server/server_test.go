@@ -174,8 +174,9 @@ func TestOffline(t *testing.T) {
 func TestDark(t *testing.T) {
 	for _, resource := range []string{"balcony", "garden"} {
 		t.Run(resource, func(t *testing.T) {
+			t.Parallel()
 			c := testConfig(t)
-			c.ProbeWait = 300 * time.Millisecond
+			c.ProbeWait = 2 * time.Second
 			s := start(t, c)
 			romeo := transports["tcp"](t, s.Addr).login("romeo", "orchard").present()
 			juliet := transports["starttls"](t, s.Addr).login("juliet", "balcony").present()
@@ -196,7 +197,7 @@ func TestDark(t *testing.T) {
 func TestNoReceipts(t *testing.T) {
 	t.Parallel()
 	c := testConfig(t)
-	c.ProbeWait = time.Second
+	c.ProbeWait = 3 * time.Second
 	s := start(t, c)
 	romeo := transports["tcp"](t, s.Addr).login("romeo", "orchard").present()
 	juliet := transports["tcp"](t, s.Addr).login("juliet", "balcony").present()
