@@ -74,7 +74,7 @@ type Client struct {
 // component. From now on messages have to be written through the result, and Serve or
 // Close must be called in the end. The error wraps ErrSession.
 //
-// It starts one goroutine, which writes.
+// There is a goroutine of its own while there is something to write.
 func NewClient(s *xmpp.Session, o *ClientOptions) (*Client, error) {
 	if s == nil || !isOpen(s) || s.State()&xmpp.Received != 0 {
 		return nil, fmt.Errorf("%w: it is nil, not ready, was received, or has ended", ErrSession)
@@ -88,11 +88,8 @@ func NewClient(s *xmpp.Session, o *ClientOptions) (*Client, error) {
 		c.tracker, c.own = client.NewTracker(c.tracking()), true
 	}
 	c.due.start(c.tracker)
-	go func() {
-		defer close(c.done)
-		c.write()
-		c.finished()
-	}()
+	c.finished = c.endOthers
+	c.queue.start()
 	return c, nil
 }
 
@@ -105,8 +102,8 @@ func (c *Client) tracking() *client.TrackerOptions {
 	return &client.TrackerOptions{Account: c.session.LocalAddr()}
 }
 
-// finished ends what depends on the session, after the last write.
-func (c *Client) finished() {
+// endOthers ends what depends on the session, after the last write.
+func (c *Client) endOthers() {
 	c.due.stop()
 	if c.own {
 		c.tracker.Close(time.Now())

@@ -15,14 +15,15 @@ import (
 )
 
 // A link is what every session has, whichever side of the stream it is on: a queue
-// of stanzas, the goroutine that writes them, and an end.
+// of stanzas, who writes them, and an end.
 type link struct {
-	session *xmpp.Session
-	options Options
-	queue   *queue
-	waiting waiting
-	ready   func() // is called when there is room for those who were refused
-	ended   func() // is called at the end, as soon as it is known, and possibly several times
+	session  *xmpp.Session
+	options  Options
+	queue    *queue
+	waiting  waiting
+	ready    func() // is called when there is room for those who were refused
+	ended    func() // is called at the end, as soon as it is known, and possibly several times
+	finished func() // is called once, after the last write
 
 	handling atomic.Int32  // calls of the handler under way
 	handled  atomic.Uint64 // calls that have returned
@@ -39,8 +40,8 @@ type link struct {
 
 // init makes a link of its zero value. The options have their defaults in place.
 func (l *link) init(s *xmpp.Session, options Options) {
-	l.session, l.options, l.queue = s, options, newQueue(&options)
-	l.ready, l.ended = func() {}, func() {}
+	l.session, l.options, l.queue = s, options, newQueue(&options, l.write)
+	l.ready, l.ended, l.finished = func() {}, func() {}, func() {}
 	l.done = make(chan struct{})
 	l.watch = newWatch(l)
 }

@@ -21,9 +21,10 @@ import (
 type queue struct {
 	webSocket            bool
 	maxStanzas, maxBytes int
+	write                func() // writes until take says that there is nothing to do
 
 	mu       sync.Mutex
-	work     sync.Cond // there is something to write, or the queue was shut
+	writing  bool      // write runs, or must not yet or no more
 	progress sync.Cond // something was written, or nothing more will be
 	next     *batch    // what was put since the last take
 	stanzas  int       // put, and not yet written
@@ -84,10 +85,30 @@ func (b *batch) cancel(from int) {
 	}
 }
 
-func newQueue(o *Options) *queue {
-	q := &queue{webSocket: o.WebSocket, maxStanzas: o.QueueStanzas, maxBytes: o.QueueBytes}
-	q.work.L, q.progress.L = &q.mu, &q.mu
+// newQueue returns a queue out of which nothing is written before start is called.
+func newQueue(o *Options, write func()) *queue {
+	q := &queue{webSocket: o.WebSocket, maxStanzas: o.QueueStanzas, maxBytes: o.QueueBytes, write: write, writing: true}
+	q.progress.L = &q.mu
 	return q
+}
+
+// start has what is in the queue written from now on.
+func (q *queue) start() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.writing = false
+	if q.next != nil || q.shut {
+		q.run()
+	}
+}
+
+// run sees to it that somebody writes. A session of which nothing is to be written has no
+// goroutine for that, nor its stack.
+func (q *queue) run() {
+	if !q.writing {
+		q.writing = true
+		go q.write()
+	}
 }
 
 // put copies a stanza into the queue.
@@ -128,12 +149,12 @@ func (q *queue) putBeyond(stanza []byte) error {
 	return q.addAndUnlock(stanza, nil)
 }
 
-// addAndUnlock wakes the writer when it can go on at once.
+// addAndUnlock adds a stanza and has it written.
 func (q *queue) addAndUnlock(stanza []byte, sent *client.Sent) error {
+	defer q.mu.Unlock()
 	err := q.add(stanza, sent)
-	q.mu.Unlock()
 	if err == nil {
-		q.work.Signal()
+		q.run()
 	}
 	return err
 }
@@ -168,18 +189,17 @@ func (q *queue) isFull(n int) bool {
 	return q.stanzas >= q.maxStanzas || q.stanzas > 0 && q.bytes+n > q.maxBytes
 }
 
-// take waits for stanzas. It reports false if no more are to be written.
+// take returns what is to be written, or nil if that is nothing for now. It reports false if
+// nothing will be: then it is not called again.
 func (q *queue) take() (*batch, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.next == nil && !q.shut {
-		q.work.Wait()
-	}
 	b := q.next
-	if b == nil || q.drop {
+	if q.shut && (b == nil || q.drop) {
 		return nil, false
 	}
 	q.next = nil
+	q.writing = b != nil
 	return b, true
 }
 
@@ -215,7 +235,7 @@ func (q *queue) close(drop bool) {
 	defer q.mu.Unlock()
 	q.shut = true
 	q.drop = q.drop || drop
-	q.work.Signal()
+	q.run()
 	q.progress.Broadcast()
 }
 

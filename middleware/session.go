@@ -63,10 +63,7 @@ func Wrap(k *untilack.Keeper, s *xmpp.Session, address jid.JID, o *Options) (*Se
 	w.kept = kept
 	w.ready, w.ended = kept.Ready, kept.Close
 	close(w.attached)
-	go func() {
-		defer close(w.done)
-		w.write()
-	}()
+	w.queue.start()
 	return w, nil
 }
 

@@ -18,13 +18,16 @@ import (
 // takes less than 26 kbit/s counts as dead. It is also the size of a TLS record.
 const pieceSize = 16 << 10
 
-// write writes what is queued until the session ends. It is the one goroutine
-// of a session.
+// write writes what is queued, until there is nothing, or the session ends: then it writes the
+// end, and is not called any more.
 func (l *link) write() {
 	for {
-		b, ok := l.queue.take()
-		if !ok {
+		b, goesOn := l.queue.take()
+		if !goesOn {
 			break
+		}
+		if b == nil {
+			return
 		}
 		err := l.writeBatch(b)
 		if errors.Is(err, xmpp.ErrOutputStreamClosed) {
@@ -37,6 +40,8 @@ func (l *link) write() {
 		b.release()
 	}
 	l.finish()
+	l.finished()
+	close(l.done)
 }
 
 // writeBatch writes stanzas, as many at once as the transport allows.
