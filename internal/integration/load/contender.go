@@ -80,11 +80,9 @@ func pin() (pinned bool) {
 
 // startServer starts one of those that package servers knows. It needs no TLS.
 func (b *bench) startServer(program string, args ...string) (*running, error) {
-	if program == "untilack" { // its times are those that it has by itself
-		args = append([]string{"-ack-wait", "30s", "-probe-wait", "5s", "-log", "warn", "-rate", "0"}, args...)
-	}
 	under := b.under()
-	if program != "prosody" && program != "ejabberd" {
+	if program == "untilack" { // its times are those that it has by itself
+		args = append([]string{"-ack-wait", "30s", "-probe-wait", "5s", "-log", "warn"}, args...)
 		under = append([]string{"env", "GOMAXPROCS=1"}, under...)
 	}
 	s, err := servers.Start(program, servers.Options{Plain: true, Under: under, Args: args})

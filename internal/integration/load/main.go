@@ -21,8 +21,8 @@
 //
 //	naive relay   mellium negotiates and parses, and each stanza is encoded and written to its
 //	              recipient at once; no limits, no presence, no errors, nothing is kept
-//	memory        examples/server -memory
-//	sqlite        examples/server, with each message on the disk before it is delivered
+//	memory        examples/server -memory, with all of its limits
+//	sqlite        examples/server as it is, with each message on the disk before it is delivered
 //	postgres      the same with PostgreSQL, whose own processes may use all cores
 //	prosody       as Debian has it, without the limits on rates
 //	ejabberd      likewise

@@ -25,16 +25,8 @@ type Options struct {
 	Args []string
 }
 
-// Programs are the names of those that Start can start.
-func Programs() (names []string) {
-	for _, k := range kinds {
-		names = append(names, k.name)
-	}
-	return names
-}
-
-// Start starts a server of the caller's own, by the name of its program. Stop has to be called
-// in the end, and StopShared after the last one.
+// Start starts a server of the caller's own, by the name of its program: "prosody", "ejabberd"
+// or "untilack". Stop has to be called in the end, and StopShared after the last one.
 func Start(program string, o Options) (*Server, error) {
 	i := slices.IndexFunc(kinds, func(k *kind) bool { return k.name == program })
 	if i < 0 {
@@ -68,9 +60,6 @@ func (s *Server) Register(name, password string) error { return s.kind.register(
 
 // Group is the number of the group of processes that the server is.
 func (s *Server) Group() int { return s.process.command.Process.Pid }
-
-// Said is the last that the server has written to its standard output and error.
-func (s *Server) Said() string { return s.process.log.since(0) }
 
 // Get asks a server of our own for a page, on a connection that is not used again.
 func (s *Server) Get(path string) (*http.Response, error) {
