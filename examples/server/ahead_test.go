@@ -14,6 +14,7 @@ import (
 // is not, and nobody. What the server answers after some of them says that they are in the
 // store, and they are delivered in order, with what is never stored between them.
 func TestAhead(t *testing.T) {
+	t.Parallel()
 	for name, memory := range map[string]bool{"on disk": false, "in memory": true} {
 		t.Run(name, func(t *testing.T) {
 			c := testConfig(t)

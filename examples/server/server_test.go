@@ -217,6 +217,7 @@ func TestNoReceipts(t *testing.T) {
 
 // TestQuestion checks that clients are pinged, but for one that a ping makes crash.
 func TestQuestion(t *testing.T) {
+	t.Parallel()
 	s := start(t, testConfig(t))
 	romeo := transports["tcp"](t, s.Addr).login("romeo", "orchard").present()
 	for resource, want := range map[string]string{"balcony": "<ping ", "go-sendxmpp.cafe": "<query "} {
@@ -231,6 +232,7 @@ func TestQuestion(t *testing.T) {
 // TestStalled checks that a client that reads nothing delays nobody, is ended when no buffer
 // takes more, and gets all of it in its next session.
 func TestStalled(t *testing.T) {
+	t.Parallel()
 	c := testConfig(t)
 	c.AckWait, c.ProbeWait, c.WriteTimeout = time.Minute, time.Minute, 300*time.Millisecond
 	s := start(t, c)
