@@ -345,8 +345,8 @@ func TestOfflineDoesNotWaitForEver(t *testing.T) {
 		w.pass(2 * untilack.DefaultActionTimeout)
 		select {
 		case err := <-done:
-			if !errors.Is(err, untilack.ErrRefused) {
-				t.Errorf("error %v, want ErrRefused", err)
+			if !errors.Is(err, untilack.ErrRefused) || !errors.Is(err, untilack.ErrLater) {
+				t.Errorf("error %v, want ErrRefused and ErrLater", err)
 			}
 		default:
 			t.Error("Offline still waits for older messages")

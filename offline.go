@@ -24,7 +24,8 @@ var ErrRefused = errors.New("untilack: message refused")
 // for the last one, which is there to end what cannot be kept: that is for the
 // caller to know. So after a nil error the message is as safe as the action that
 // took it makes it. It takes no longer than Config.ActionTimeout, and needs Run to
-// be running.
+// be running. The error wraps ErrRefused, and ErrLater too if actions were deciding about older
+// messages all that time: then it may be tried again.
 //
 // If a stream has opened in the meantime the message goes there.
 func (k *Keeper) Offline(ctx context.Context, stanza []byte) error {
@@ -40,7 +41,7 @@ func (k *Keeper) Offline(ctx context.Context, stanza []byte) error {
 				continue
 			case <-ctx.Done():
 				k.counts[Refused].Add(1)
-				return fmt.Errorf("%w: older messages come first: %w", ErrRefused, ctx.Err())
+				return fmt.Errorf("%w: %w: %w", ErrRefused, ErrLater, ctx.Err())
 			}
 		case d.answer != nil:
 			return k.admitted(ctx, d)
@@ -101,8 +102,8 @@ func (k *Keeper) giveUp(now time.Time, d destination, err error) error {
 	return refusal
 }
 
-// ErrLater is returned by Away while actions decide about older messages of the
-// recipient.
+// ErrLater is returned by Away and Offline while actions decide about older messages of
+// the recipient.
 var ErrLater = errors.New("untilack: older messages come first")
 
 // Away is the event that a message came for a recipient who is not online. The

@@ -164,7 +164,7 @@ type drill struct {
 }
 
 // limit is how long it may take until all is delivered, from the new session on, or from the fault
-// if there is none. It is judged with much patience, and printed.
+// if there is none. With -every it is judged; else, with much patience, for a machine may be busy.
 func (d *drill) limit() time.Duration {
 	limit := d.server.config.ProbeWait + 2*time.Second // the new session has the old one probed
 	if !d.returns() {
@@ -212,6 +212,9 @@ func (r result) and(o result) result {
 func newDrill(t *testing.T, f faultCase) *drill {
 	config := testConfig(t)
 	config.ProbeWait = time.Second
+	if f.returns() {
+		config.AckWait = time.Minute // it is the new session that has the old one probed
+	}
 	config.Memory = true // what is on the disk is TestKill's
 	s := start(t, config)
 	d := &drill{faultCase: f, T: t, server: s, at: s.Addr, receipts: &ear{}}
@@ -267,7 +270,10 @@ func (d *drill) run() result {
 	if last := <-sent; last.After(began) {
 		began = last
 	}
-	limit := d.limit() + patience
+	limit := d.limit()
+	if !*every {
+		limit += patience
+	}
 	if d.next == nobody {
 		d.sleep(limit)
 	} else {

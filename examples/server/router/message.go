@@ -156,6 +156,10 @@ func (r *Router) recipients(s *sent) ([]*Client, otherwise) {
 // refuseRecipient refuses a message for whose recipient there is no client.
 func (c *Client) refuseRecipient(s *sent) { c.refuse(s, serviceUnavailable) }
 
+// keepTime is how long a message may wait while what was on its recipient's stream, which has
+// ended, is decided about.
+const keepTime = time.Minute
+
 // keep has the Keeper keep a message until its recipient comes (XEP-0160). If the recipient
 // is at another node of this server, that finds it in the store.
 func (c *Client) keep(s *sent) {
@@ -164,6 +168,9 @@ func (c *Client) keep(s *sent) {
 		return
 	}
 	err := c.router.Keeper.Offline(context.Background(), s.raw)
+	for end := time.Now().Add(keepTime); errors.Is(err, untilack.ErrLater) && time.Now().Before(end); {
+		err = c.router.Keeper.Offline(context.Background(), s.raw)
+	}
 	m, _ := receipts.Scan(s.raw)
 	if err == nil || !m.Marks.Has(receipts.Content) { // nobody misses that somebody types
 		return
