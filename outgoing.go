@@ -71,10 +71,9 @@ func (k *Keeper) Outgoing(now time.Time, s *Stream, stanza []byte) Admission {
 	return admission
 }
 
-// outgoing is Outgoing. With another, the message comes after one of which the store has not
-// said yet that it has its row: it reports false, and has done nothing, if this one would not
-// simply be put into the store behind it.
-func (k *Keeper) outgoing(now time.Time, s *Stream, stanza []byte, another bool) (admission Admission, ok bool) {
+// outgoing is Outgoing. With follows, the message comes after one that is about to be put into
+// the store: it reports false, and has done nothing, if this one can not simply be put with it.
+func (k *Keeper) outgoing(now time.Time, s *Stream, stanza []byte, follows bool) (admission Admission, ok bool) {
 	d := k.draft(s, s.address.bare, stanza)
 	if k.config.Watch != nil {
 		d.packet = owned(d.packet) // what is told outlives the call
@@ -82,7 +81,7 @@ func (k *Keeper) outgoing(now time.Time, s *Stream, stanza []byte, another bool)
 	a := k.enterStream(s)
 	defer k.leave(a)
 	sender := d.packet.Key.Sender()
-	if another && (!d.admit.Keep || !k.persistsFirst(d.packet) || a.loose || a.spilling) {
+	if follows && (!d.admit.Keep || !k.persistsFirst(d.packet) || a.loose || a.spilling) {
 		return Admission{}, false
 	}
 	if !d.possible || (!d.admit.Keep && !k.behind(a, s, sender)) {
@@ -109,7 +108,7 @@ func (k *Keeper) outgoing(now time.Time, s *Stream, stanza []byte, another bool)
 	}
 	ref, err := k.put(now, p, wait)
 	switch {
-	case err != nil && another:
+	case err != nil && follows:
 		return Admission{}, false
 	case err == nil:
 		a.loose = a.loose || !persist

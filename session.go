@@ -226,7 +226,7 @@ func (k *Keeper) overran(now time.Time, s *Stream) {
 // persistRows writes the rows of admissions, all for one recipient, within the time limit. It
 // returns an error for each row.
 func (k *Keeper) persistRows(ctx context.Context, admissions []Admission) []error {
-	rows := admissions[0].Rows
+	rows := slices.Clip(admissions[0].Rows)
 	for _, admission := range admissions[1:] {
 		rows = append(rows, admission.Rows...)
 	}

@@ -47,6 +47,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"mellium.im/xmpp/jid"
@@ -101,7 +102,7 @@ func (s *Server) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\nThe certificate is %s.\n", s.config.Files.Certificate)
 	if s.Addr.HTTP != "" {
-		fmt.Fprintf(w, "Open http://%s in a browser: two phones, and what the server does for them.\n", s.Addr.HTTP)
+		fmt.Fprintf(w, "Open http://%s/ in a browser: two phones, and what the server does for them.\n", strings.Replace(s.Addr.HTTP, "127.0.0.1:", "localhost:", 1))
 		fmt.Fprintln(w, "For operators there are /debug/waiting and /metrics.")
 	}
 	fmt.Fprintln(w, "Ctrl-C stops it.")

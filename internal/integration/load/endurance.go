@@ -84,7 +84,21 @@ func (b *bench) endure(c contender) (e *endurance, err error) {
 	}
 	idle.close()
 	chatting.close()
-	return e, e.end(server)
+	return e, errors.Join(e.isFlat(), e.end(server))
+}
+
+// isFlat returns an error if memory has grown by more than a fifth since the third minute: until
+// then buffers and the collector find their size.
+func (e *endurance) isFlat() error {
+	const settled = 2
+	if len(e.Minutes) <= 2*settled {
+		return nil
+	}
+	early, late := e.Minutes[settled].RSS, e.Minutes[len(e.Minutes)-1].RSS
+	if late > early+early/5 {
+		return fmt.Errorf("memory has grown from %d to %d bytes", early, late)
+	}
+	return nil
 }
 
 // look notes what memory and how many goroutines a server has.

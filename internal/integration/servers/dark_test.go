@@ -54,7 +54,8 @@ var habits = []habit{
 
 // TestDark has clients of all kinds, as they are, chat, and go dark in the middle of 200
 // messages: in a tunnel, or stopped. Our server loses none of them, tells no sender of a
-// failure, does not show anybody the same over and over, and is done with all of them.
+// failure, does not show anybody the same over and over, and is done with all of them, but for a
+// client that knows copies and does not answer them: what it has shown before may be kept for it.
 func TestDark(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *servers.Server) {
 		for _, h := range habits {
