@@ -146,6 +146,7 @@ func (c *Config) flags(dir *string, level *slog.Level) *flag.FlagSet {
 	flags.StringVar(dir, "dir", "", "where certificate, accounts and mail are, by default\nuntilack-server in the user's folder for settings")
 	flags.StringVar(&c.Store, "store", "", "a file of SQLite, or postgres://…, by default mail.db in -dir")
 	flags.BoolVar(&c.Memory, "memory", false, "keep messages in memory alone: what waits is lost when the server dies")
+	flags.DurationVar(&c.PersistAfter, "persist-after", 0, "how long a receipt may take before its message is put on the disk; 0: it is\nbefore it is delivered. What is younger is lost when the server dies")
 	flags.StringVar(&c.Listen.TCP, "tcp", "127.0.0.1:5222", "address for clients over TCP; empty for none")
 	flags.StringVar(&c.Listen.TLS, "tls", "127.0.0.1:5223", "address for clients over TLS; empty for none")
 	flags.StringVar(&c.Listen.HTTP, "http", "127.0.0.1:5280", "address for WebSockets and the rest of the web; empty for none")

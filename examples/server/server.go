@@ -56,6 +56,7 @@ type Config struct {
 
 	Plain              bool          // see c2s.Config
 	AckWait, ProbeWait time.Duration // see untilack.Config
+	PersistAfter       time.Duration // see untilack.Config
 	PollEvery          time.Duration // 0: 250 ms with PostgreSQL; below 0: no other server has the same store
 	FailClosed         bool
 	StoreTime          time.Duration // how long the store may take; 0: 3 s
@@ -160,7 +161,7 @@ func (s *Server) open() (err error) {
 	}
 	s.router = router.New(router.Config{
 		Domain: s.config.Domain, Keeper: s.keeper, Store: s.mail, Roster: rosters, Blocks: s.blocks, Caps: s.caps,
-		Exists: s.accounts.Has, Log: s.config.Log, Ahead: !s.config.Memory,
+		Exists: s.accounts.Has, Log: s.config.Log, Ahead: !s.config.Memory && s.config.PersistAfter == 0,
 	})
 	tls := tlsConfig(pair)
 	s.clients = c2s.New(c2s.Config{
@@ -190,11 +191,11 @@ func (s *Server) readAccounts() error {
 // newKeeper makes what keeps messages. Those that ask for no receipt are kept as well: there
 // are clients that never ask, and their users do not want to lose anything either.
 func (s *Server) newKeeper() (*untilack.Keeper, error) {
-	poll, persist := s.config.PollEvery, time.Duration(0)
+	poll, persist := s.config.PollEvery, s.config.PersistAfter
 	switch {
 	case s.config.Memory:
 		poll, persist = 0, -1
-	case poll == 0 && strings.Contains(s.config.Store, "://"):
+	case poll == 0 && persist == 0 && strings.Contains(s.config.Store, "://"):
 		poll = 250 * time.Millisecond
 	}
 	return untilack.New(untilack.Config{

@@ -264,6 +264,30 @@ func TestStalled(t *testing.T) {
 	}
 }
 
+// TestPersistAfter checks that what may be put on the disk later is not before, and is when the
+// server stops.
+func TestPersistAfter(t *testing.T) {
+	t.Parallel()
+	c := testConfig(t)
+	c.AckWait, c.PersistAfter = time.Hour, time.Minute
+	s, err := Start(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	romeo := dial(t, s.Addr.TCP).login("romeo", "orchard").present()
+	juliet := dial(t, s.Addr.TCP).login("juliet", "balcony").present()
+	romeo.stanza("<message to='juliet@localhost' id='m1' type='chat'>%s</message>", ask)
+	juliet.element("message", "id='m1'")
+	if got := s.waits(t); got != 0 {
+		t.Errorf("%d messages are on the disk, want none", got)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = start(t, c)
+	contains(t, dial(t, s.Addr.TCP).login("juliet", "garden").present().element("message", "id='m1'"), "<delay ")
+}
+
 // TestRestart checks that a server that stops keeps what waits, and tells its clients.
 func TestRestart(t *testing.T) {
 	c := testConfig(t)

@@ -34,6 +34,7 @@ var contenders = []contender{
 	{naive, startRelay},
 	{"memory", func(b *bench) (*running, error) { return b.startServer("untilack", "-memory") }},
 	{"sqlite", func(b *bench) (*running, error) { return b.startServer("untilack") }},
+	{"sqlite later", func(b *bench) (*running, error) { return b.startServer("untilack", "-persist-after", "200ms") }},
 	{"postgres", startOnPostgres},
 	{"prosody", func(b *bench) (*running, error) { return b.startServer("prosody") }},
 	{"ejabberd", func(b *bench) (*running, error) { return b.startServer("ejabberd", "+S", "1:1") }},

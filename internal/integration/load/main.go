@@ -23,7 +23,8 @@
 //	              recipient at once; no limits, no presence, no errors, nothing is kept
 //	memory        examples/server -memory, with all of its limits
 //	sqlite        examples/server as it is, with each message on the disk before it is delivered
-//	postgres      the same with PostgreSQL, whose own processes may use all cores
+//	sqlite later  the same where a receipt takes more than 200 ms, and else not at all
+//	postgres      as sqlite, with PostgreSQL, whose own processes may use all cores
 //	prosody       as Debian has it, without the limits on rates
 //	ejabberd      likewise
 //
@@ -141,7 +142,8 @@ func parse(args []string, usage io.Writer) (*bench, error) {
 	flags.IntVar(&b.clients, "clients", 20, "how many clients talk, half of them to the other half")
 	flags.DurationVar(&b.duration, "for", 5*time.Second, "how long each measurement takes, after a second")
 	flags.IntVar(&b.idle, "idle", 0, "how many clients are logged in and silent, for a long run")
-	flags.IntVar(&b.chatting, "chatting", 0, "how many send a message each second, for a long run")
+	flags.IntVar(&b.chatting, "chatting", 0, "how many send messages, for a long run")
+	flags.DurationVar(&b.every, "every", time.Second, "how often each of them does")
 	minutes := flags.Int("minutes", 10, "how many minutes a long run takes")
 	only := flags.String("only", "", "contenders, by name, with commas (default: all; sqlite for a long run)")
 	flags.StringVar(&b.json, "json", "", "write all results to this `file`, - for the standard output instead of the table")
@@ -152,8 +154,8 @@ func parse(args []string, usage io.Writer) (*bench, error) {
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("unknown argument %q", flags.Arg(0))
 	}
-	if b.rounds < 1 || b.clients < 2 || b.clients%2 != 0 || b.duration <= 0 || *minutes < 1 {
-		return nil, errors.New("-rounds, -for and -minutes must be positive, -clients even and not 0")
+	if b.every <= 0 || b.rounds < 1 || b.clients < 2 || b.clients%2 != 0 || b.duration <= 0 || *minutes < 1 {
+		return nil, errors.New("-rounds, -for, -every and -minutes must be positive, -clients even and not 0")
 	}
 	if b.idle < 0 || b.chatting < 0 || b.chatting%2 != 0 || b.idle > 0 && b.chatting == 0 {
 		return nil, errors.New("-idle must not be negative, and goes with -chatting, which must be even")
