@@ -22,6 +22,12 @@ func TestAhead(t *testing.T) {
 			s := start(t, c)
 			romeo := dial(t, s.Addr.TCP).login("romeo", "orchard").present()
 			juliet := dial(t, s.Addr.TCP).login("juliet", "balcony").present()
+			// Until the mail of a client that has just come is read, messages wait behind it, and
+			// what is never kept does not.
+			romeo.stanza("<message to='juliet@localhost' id='first' type='chat'>%s</message>", ask)
+			juliet.element("message", "id='first'")
+			juliet.acknowledge("romeo@localhost/orchard", "first")
+			romeo.element("message", "id='rfirst'")
 			const rounds, each = 10, 40
 			var all strings.Builder
 			for round := range rounds {
