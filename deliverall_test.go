@@ -71,8 +71,10 @@ func TestDeliverAllIsAsOneByOne(t *testing.T) {
 	for seed := range uint64(100) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		config, kinds := untilack.Config{}, kinds
-		if seed%2 == 0 { // what is not kept does not wait for what is read from the store
-			config.Cache, kinds = &cache.Options{Limits: cache.Limits{RecipientPackets: 2 + int(seed%10)}}, kinds[:2]
+		if seed%2 == 0 {
+			// What is not kept does not wait for what is read from the store, and what is sent again
+			// is written again or not, as the store is slow or quick.
+			config.Cache, kinds = &cache.Options{Limits: cache.Limits{RecipientPackets: 2 + int(seed%10)}}, kinds[:1]
 		}
 		var stanzas []string
 		for i := range 12 {

@@ -65,7 +65,7 @@ func TestProbeOfAClientWithAFullQueue(t *testing.T) {
 	if err := s.WriteStanza(t.Context(), []byte(message("m1", "hi"))); err != nil {
 		t.Fatal(err)
 	}
-	for s.Keeper().Mark() == 0 {
+	for w.Count(untilack.Queued) > w.Count(untilack.Delivered) { // until then m1 is not in the queue
 		time.Sleep(time.Millisecond)
 	}
 	for err := error(nil); !errors.Is(err, untilack.ErrBusy); {
