@@ -65,7 +65,7 @@ func untilackCommand(s *Server) (*exec.Cmd, error) {
 	}
 	s.WebSocketURL = "ws://" + s.webAddress + "/xmpp-websocket"
 	return exec.Command(program, "-domain", s.Domain, "-dir", s.dir, "-certificate", s.CAFile, "-key", s.keyFile,
-		"-tcp", s.Address, "-tls", "", "-http", s.webAddress, "-https", "", "-ack-wait", "2s", "-probe-wait", "1s"), nil
+		"-tcp", s.Address, "-tls", "", "-http", s.webAddress, "-https", "", "-ack-wait", "2s", "-probe-wait", "3s"), nil
 }
 
 // A Box is what a server of our own knows about an account.
