@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -18,6 +19,7 @@ import (
 	"github.com/untilack/untilack"
 	"github.com/untilack/untilack/actions"
 	"github.com/untilack/untilack/actions/actionstest"
+	"github.com/untilack/untilack/cache"
 )
 
 // troubled tells a story in which the store is to make trouble.
@@ -67,9 +69,19 @@ func TestAStoreThatHangsDelaysOneMessage(t *testing.T) {
 }
 
 // So it is with mail for those who are not there: one message waits, those after it are refused
-// at once until the store is back.
+// at once until the store is back. How a message ends that can not be kept makes no difference.
 func TestAStoreThatHangsDelaysOneForNobody(t *testing.T) {
-	troubled(t, untilack.Config{}, func(w *world, store *actionstest.FaultyStore) {
+	for name, chain := range map[string][]actions.Action{
+		"by default": nil,
+		"named":      {actions.Offline{}, actions.DeadLetter{Store: actions.NewMemStore(nil)}},
+		"alone":      {actions.Offline{}},
+	} {
+		t.Run(name, func(t *testing.T) { hangsForNobody(t, chain) })
+	}
+}
+
+func hangsForNobody(t *testing.T, chain []actions.Action) {
+	troubled(t, untilack.Config{Actions: chain}, func(w *world, store *actionstest.FaultyStore) {
 		release := make(chan struct{})
 		store.Set(actionstest.Fault{Wait: release})
 		err := w.keeper.Offline(w.t.Context(), []byte(chat("m0")))
@@ -89,6 +101,21 @@ func TestAStoreThatHangsDelaysOneForNobody(t *testing.T) {
 		w.pass(untilack.DefaultActionTimeout + 2*untilack.DefaultRetryWait)
 		if err := w.keeper.Offline(w.t.Context(), []byte(chat("m1"))); err != nil {
 			t.Errorf("the store is back: %v", err)
+		}
+	})
+}
+
+// What is to be done when a quota is used up is said of an Offline into the Keeper's own store, too.
+func TestOfflineFull(t *testing.T) {
+	var full []string
+	refuse := actions.Func(func(_ context.Context, p cache.Packet) (actions.Outcome, error) {
+		full = append(full, p.Key.ID)
+		return actions.Done, nil
+	})
+	troubled(t, untilack.Config{Actions: []actions.Action{actions.Offline{Full: refuse}, actions.Drop{}}}, func(w *world, store *actionstest.FaultyStore) {
+		store.Set(actionstest.Fault{Op: actionstest.Put, Err: actions.ErrQuota})
+		if err := w.keeper.Offline(w.t.Context(), []byte(chat("m1"))); err != nil || !slices.Equal(full, []string{"m1"}) {
+			t.Errorf("got %v, asked about %v, want m1", err, full)
 		}
 	})
 }

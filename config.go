@@ -248,6 +248,24 @@ func (c *Config) checkRanges() error {
 	return nil
 }
 
+// storesAlone reports whether the actions that keep a message call Store and nothing else.
+func (c *Config) storesAlone() bool {
+	for _, action := range c.keepers() {
+		if offline, ok := action.(actions.Offline); !ok || offline.Store != nil || offline.Full != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// keepers returns the actions but for the last, which ends what can not be kept.
+func (c *Config) keepers() []actions.Action {
+	if len(c.Actions) < 2 {
+		return c.Actions
+	}
+	return c.Actions[:len(c.Actions)-1]
+}
+
 func (c *Config) setActions() error {
 	if c.Actions == nil {
 		c.Actions = []actions.Action{actions.Offline{Store: c.Store}, actions.Drop{}}
@@ -261,7 +279,8 @@ func (c *Config) setActions() error {
 			return fmt.Errorf("%w: Actions[%d] is nil", errConfig, i)
 		}
 		if offline, ok := action.(actions.Offline); ok && offline.Store == nil {
-			c.Actions[i] = actions.Offline{Store: c.Store}
+			offline.Store = c.Store
+			c.Actions[i] = offline
 		}
 	}
 	return nil

@@ -35,7 +35,7 @@ type Keeper struct {
 	last    actions.Action
 	keepers actions.Action // the chain without the last
 
-	storeAlone bool // whether keepers is the default, which calls the store and nothing else
+	storeAlone bool // whether keepers calls the store and nothing else
 
 	cache    *cache.PacketCache
 	shards   [shardCount]shard
@@ -60,7 +60,7 @@ type shard struct {
 
 // New returns a Keeper. Its error says what is wrong with config.
 func New(config Config) (*Keeper, error) {
-	storeAlone := config.Actions == nil
+	storeAlone := config.storesAlone()
 	persist, err := config.withDefaults()
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func New(config Config) (*Keeper, error) {
 		lasting:    actions.Lasting(config.Store),
 		resend:     resend,
 		persist:    persist,
-		keepers:    actions.Chain(config.Actions[:max(1, len(config.Actions)-1)]...),
+		keepers:    actions.Chain(config.keepers()...),
 		storeAlone: storeAlone,
 		cache:      cache.New(&options),
 	}
@@ -357,15 +357,20 @@ func (a *account) best() *Stream {
 	return best
 }
 
+// reads reports whether rows are read for the recipient: they are for the best stream or, where
+// other nodes put some, for any by its full address.
+func (k *Keeper) reads(a *account) bool {
+	return a.best() != nil || k.config.PollEvery > 0 && len(a.streams) > 0
+}
+
 // reader returns the stream for whose sake rows are read: the best there is or, while
 // that is paused, one for which others may stand there.
-func (a *account) reader() *Stream {
-	best := a.best()
-	if best == nil || !best.paused {
+func (k *Keeper) reader(a *account) *Stream {
+	if best := a.best(); best != nil && !best.paused {
 		return best
 	}
 	for _, s := range a.streams {
-		if !s.paused {
+		if !s.paused && k.reads(a) {
 			return s
 		}
 	}

@@ -185,7 +185,7 @@ func (k *Keeper) tellNews(now time.Time, e *Effect, rows []actions.Row) {
 
 // takeNews takes up what is new for one recipient. Custody is another node's, or our own.
 func (k *Keeper) takeNews(a *account, now time.Time, rows []actions.Row) {
-	if a.best() == nil {
+	if !k.reads(a) {
 		return // all is read when there is a stream for it
 	}
 	for _, stored := range rows {

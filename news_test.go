@@ -239,6 +239,66 @@ func TestWakeWhileAsking(t *testing.T) {
 	n.expectNothing()
 }
 
+// Another node puts into the store what is for a stream here by its full address: it goes there
+// although it is away, and all else waits for its presence.
+func TestMailForAStreamThatIsAway(t *testing.T) {
+	mine, others := mailRow(4, "mine", false), mailRow(3, "for all", false)
+	mine.Packet.Resource = "balcony"
+	for name, find := range map[string]func(n *newsroom){
+		"listed": func(n *newsroom) {
+			n.told("5")
+			n.listed(mine)
+		},
+		"news": func(n *newsroom) {
+			n.told("2")
+			n.listed()
+			n.pass(pollEvery)
+			n.told("4", others, mine)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNewsroom(t)
+			s, err := n.Open(n.now, "juliet@capulet.example/balcony", &untilack.StreamOptions{Away: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n.pass(0)
+			n.listed()
+			find(n)
+			e := n.expect(untilack.WriteStanza)
+			if e.Packet.Key.ID != "mine" {
+				t.Errorf("written: %v", e)
+			}
+			n.Finish(n.now, e, untilack.Result{})
+			n.Finish(n.now, n.expect(untilack.ProbeStream), untilack.Result{}) // mail is written with one behind it
+			n.expectNothing()
+			n.Presence(n.now, s, true, 0)
+			n.listed(others)
+			if e := n.expect(untilack.WriteStanza); e.Packet.Key.ID != "for all" {
+				t.Errorf("written: %v", e)
+			}
+		})
+	}
+}
+
+// A message for a stream that is not here, by its full address, is for the chain of actions, though
+// another stream may have it when that is gone: it may be at another node.
+func TestAwayForAStreamElsewhere(t *testing.T) {
+	for to, want := range map[string]bool{
+		"juliet@capulet.example":         true,
+		"juliet@capulet.example/balcony": true,
+		"juliet@capulet.example/tomb":    false,
+	} {
+		n := newNewsroom(t)
+		n.begun()
+		stanza := "<message xmlns='jabber:client' type='chat' from='romeo@montague.example/orchard' to='" + to + "' id='1'><body>x</body><request xmlns='urn:xmpp:receipts'/></message>"
+		p, online, err := n.Away(n.now, []byte(stanza))
+		if err != nil || online != want || p.Key.ID != "1" {
+			t.Errorf("to %s: online %v, packet %v, error %v; want online %v", to, online, p.Key, err, want)
+		}
+	}
+}
+
 func TestPollEveryNeedsASharedStore(t *testing.T) {
 	store := lastingStore{actions.NewMemStore(nil)}
 	for _, c := range []untilack.Config{

@@ -145,8 +145,8 @@ func (k *Keeper) away(now time.Time, stanza []byte) (destination, error) {
 		return destination{idle: a.whenIdle(sender)}, ErrLater
 	}
 	p := a.stamp(now, d)
-	if !k.hasPlace(a, p) {
-		return destination{packet: p}, nil
+	if !k.hasPlace(a, p) || p.Resource != "" && a.on(p.Resource) == nil {
+		return destination{packet: p}, nil // if another stream may have it all the same, it gets it out of the store
 	}
 	return k.admitAway(a, now, p)
 }

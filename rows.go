@@ -40,9 +40,12 @@ func (k *Keeper) isShelved(a *account, ref cache.Ref) bool {
 
 // sleeps reports whether a packet that stands in the store is left there, and not
 // kept in memory: it is for a stream that is paused, or is not known to be alive, which
-// may take long.
+// may take long, or none is available.
 func (k *Keeper) sleeps(a *account, p cache.Packet) bool {
 	s, ok := k.choose(a, item{}, p)
+	if ok && s == nil && a.best() == nil {
+		return true
+	}
 	if !ok || s == nil || !s.rests(p) || p.Taken || p.Marks.Has(cache.Read) {
 		return false
 	}
@@ -72,7 +75,7 @@ func (k *Keeper) readRows(a *account, now time.Time) {
 	if !a.rows.more || a.rows.reading || a.rows.failed {
 		return
 	}
-	s := a.reader()
+	s := k.reader(a)
 	if s == nil {
 		return
 	}
@@ -113,7 +116,7 @@ func (k *Keeper) manyRestored(a *account, now time.Time) bool {
 }
 
 func (k *Keeper) beginList(a *account, e *Effect) bool {
-	if a.best() == nil {
+	if !k.reads(a) {
 		a.rows.reading = false
 		return false
 	}
@@ -143,7 +146,7 @@ func (k *Keeper) finishList(a *account, now time.Time, e *Effect, r Result) {
 		return
 	}
 	a.rows.failed, a.failures = false, 0
-	if e.After != a.rows.after || a.best() == nil {
+	if e.After != a.rows.after || !k.reads(a) {
 		return // a stream opened or closed meanwhile: read again from its start
 	}
 	if a.rows.again {
