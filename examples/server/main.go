@@ -22,7 +22,8 @@
 //	 │
 //	router   who is there; where a stanza goes
 //	 │    ├─ roster   who may see whom, in the database
-//	 │    └─ caps     which clients acknowledge
+//	 │    ├─ caps     which clients acknowledge
+//	 │    └─ nodes    which sessions are at other nodes
 //	untilack.Keeper, by way of package middleware: was it received? if not, what then?
 //	 │
 //	actions/sqlstore   SQLite or PostgreSQL: on the disk before it is delivered

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ import (
 	"github.com/untilack/untilack/examples/server/certificate"
 	"github.com/untilack/untilack/examples/server/gate"
 	"github.com/untilack/untilack/examples/server/metrics"
+	"github.com/untilack/untilack/examples/server/nodes"
 	"github.com/untilack/untilack/examples/server/roster"
 	"github.com/untilack/untilack/examples/server/router"
 	"github.com/untilack/untilack/examples/server/waiting"
@@ -111,6 +113,7 @@ type Server struct {
 	store    *stores.Store
 	mail     mailStore // store, or one in memory
 	blocks   *blocks.List
+	nodes    *nodes.Nodes // nil: there are no others
 	caps     *caps.Clients
 	keeper   *untilack.Keeper
 	router   *router.Router
@@ -156,12 +159,17 @@ func (s *Server) open() (err error) {
 	if s.blocks, err = blocks.Open(ctx, s.store); err != nil {
 		return err
 	}
+	if s.pollEvery() > 0 {
+		if s.nodes, err = nodes.Open(ctx, s.store, s.config.Log); err != nil {
+			return err
+		}
+	}
 	if s.keeper, err = s.newKeeper(); err != nil {
 		return err
 	}
 	s.router = router.New(router.Config{
 		Domain: s.config.Domain, Keeper: s.keeper, Store: s.mail, Roster: rosters, Blocks: s.blocks, Caps: s.caps,
-		Exists: s.accounts.Has, Log: s.config.Log, Ahead: !s.config.Memory && s.config.PersistAfter == 0,
+		Exists: s.accounts.Has, Log: s.config.Log, Nodes: s.nodes, Ahead: !s.config.Memory && s.config.PersistAfter == 0,
 	})
 	tls := tlsConfig(pair)
 	s.clients = c2s.New(c2s.Config{
@@ -191,20 +199,47 @@ func (s *Server) readAccounts() error {
 // newKeeper makes what keeps messages. Those that ask for no receipt are kept as well: there
 // are clients that never ask, and their users do not want to lose anything either.
 func (s *Server) newKeeper() (*untilack.Keeper, error) {
-	poll, persist := s.config.PollEvery, s.config.PersistAfter
-	switch {
-	case s.config.Memory:
-		poll, persist = 0, -1
-	case poll == 0 && persist == 0 && strings.Contains(s.config.Store, "://"):
-		poll = 250 * time.Millisecond
+	var store actions.Store = s.mail
+	if s.nodes != nil {
+		store = s.nodes.Mail(s.mail)
+	}
+	persist := s.config.PersistAfter
+	if s.config.Memory {
+		persist = -1
 	}
 	return untilack.New(untilack.Config{
-		Domain: s.config.Domain, Store: s.mail, PersistAfter: persist, Admit: untilack.AdmitContent,
+		Domain: s.config.Domain, Store: store, Actions: s.chain(), PersistAfter: persist, Admit: untilack.AdmitContent,
 		AckWait: s.config.AckWait, ProbeWait: s.config.ProbeWait,
 		ActionTimeout: cmp.Or(s.config.StoreTime, storeTime),
-		PollEvery:     max(poll, 0), FailClosed: s.config.FailClosed,
+		PollEvery:     s.pollEvery(), FailClosed: s.config.FailClosed,
 		Blocked: s.blocks.Has, Capable: s.caps.Acknowledge, Watch: s.events.Watch, Logger: s.config.Log,
 	})
+}
+
+// chain returns what is done about a message that no session may have: it is forwarded or kept, or its
+// sender is told that it could not be, as with one for a single session that has gone (RFC 6121 §8.5.3.2.1).
+func (s *Server) chain() []actions.Action {
+	bounce := actions.Bounce{Reason: actions.Refused, Send: func(ctx context.Context, to string, stanza []byte) error {
+		return s.router.Bounce(ctx, to, stanza)
+	}}
+	chain := []actions.Action{actions.Offline{}, actions.Chain(bounce, actions.Drop{})}
+	if s.nodes != nil {
+		chain = slices.Insert(chain, 0, s.nodes.Forward(s.mail))
+	}
+	return chain
+}
+
+// pollEvery returns how often the store is looked into for what other nodes have put there, or 0 if
+// there are none.
+func (s *Server) pollEvery() time.Duration {
+	switch every := s.config.PollEvery; {
+	case s.config.Memory || s.config.PersistAfter != 0:
+		return 0
+	case every == 0 && strings.Contains(s.config.Store, "://"):
+		return 250 * time.Millisecond
+	default:
+		return max(every, 0)
+	}
 }
 
 // runKeeper has the keeper work until the server is closed.
@@ -213,6 +248,9 @@ func (s *Server) runKeeper() {
 	s.stop = cancel
 	s.wait.Go(func() { _ = s.keeper.Run(ctx) }) // it is the end of ctx that ends it
 	s.wait.Go(func() { s.sweep(ctx) })
+	if s.nodes != nil {
+		s.wait.Go(func() { s.nodes.Run(ctx, s.pollEvery()) })
+	}
 }
 
 // sweep removes what has expired now and then.

@@ -26,6 +26,7 @@ type Client struct {
 	address    jid.JID
 	bare, full string
 
+	entry    string  // at the other nodes
 	replaces *Client // whose place it has taken; others are to learn that it has gone
 
 	ahead *ahead
@@ -75,6 +76,15 @@ func (c *Client) End(condition string) {
 	}
 	_ = c.Close()
 	c.router.Caps.Remove(c.full, c)
+}
+
+// giveWay ends a session whose client has come back to another node. What it had is for that one, at once.
+func (c *Client) giveWay() {
+	if c.account.remove(c) {
+		c.endPresence()
+	}
+	c.Keeper().Close()
+	c.End("conflict")
 }
 
 // A sent is a stanza that a client has sent.
@@ -170,6 +180,9 @@ func (c *Client) unbind() {
 		c.endPresence()
 	}
 	c.router.removeEmpty(c.account)
+	if c.router.Nodes != nil {
+		c.router.Nodes.Leave(c.entry)
+	}
 }
 
 func hasAttribute(start xml.StartElement, name string) bool {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/untilack/untilack/cache"
 	"github.com/untilack/untilack/middleware"
 	"github.com/untilack/untilack/receipts"
+	"mellium.im/xmpp/jid"
 )
 
 // The types of messages (RFC 6121 §5.2.2). Any other is a normal message.
@@ -114,7 +116,7 @@ func hand(s *sent, clients []*Client) (taken bool, failed error) {
 func (c *Client) notDelivered(s *sent, err error) {
 	switch {
 	case errors.Is(err, untilack.ErrBusy) && isReceipt(s):
-		c.keepReceipt(s)
+		c.keepAsMail(s)
 	case errors.Is(err, untilack.ErrBusy):
 		c.refuse(s, resourceConstraint)
 	case errors.Is(err, untilack.ErrRefused):
@@ -138,6 +140,9 @@ func (r *Router) recipients(s *sent) ([]*Client, otherwise) {
 		if exact := a.at(resource); exact != nil {
 			return []*Client{exact}, nil
 		}
+		if r.isElsewhere(s.to) {
+			return nil, (*Client).forward
+		}
 		if s.kind != chat && !isReceipt(s) {
 			return nil, (*Client).refuseRecipient
 		}
@@ -153,6 +158,46 @@ func (r *Router) recipients(s *sent) ([]*Client, otherwise) {
 	return a.best(), (*Client).keep
 }
 
+// isElsewhere reports whether a session is at another node.
+func (r *Router) isElsewhere(full jid.JID) bool {
+	if r.Nodes == nil {
+		return false
+	}
+	ctx, cancel := withPatience()
+	defer cancel()
+	is, err := r.Nodes.Elsewhere(ctx, full.String())
+	if err != nil {
+		r.Log.Error("other nodes not asked", "error", err)
+	}
+	return is
+}
+
+// forward puts a message into the store for a session at another node.
+func (c *Client) forward(s *sent) {
+	if s.kind == chat || s.kind == normal {
+		c.keep(s)
+	} else {
+		c.keepAsMail(s)
+	}
+}
+
+// Bounce brings an error to the full address of who has sent a message. If that session is not there,
+// nobody gets it (RFC 6121 §8.5.3.2.1).
+func (r *Router) Bounce(ctx context.Context, to string, stanza []byte) error {
+	address, err := jid.Parse(to)
+	if err != nil {
+		return fmt.Errorf("router: %w", err)
+	}
+	if session := r.find(address.Bare().String()).at(address.Resourcepart()); session != nil {
+		session.write(stanza)
+		return nil
+	}
+	if r.isElsewhere(address) {
+		return r.mail(ctx, r.Domain, &sent{raw: stanza, name: "message", kind: errorType, to: address})
+	}
+	return nil
+}
+
 // refuseRecipient refuses a message for whose recipient there is no client.
 func (c *Client) refuseRecipient(s *sent) { c.refuse(s, serviceUnavailable) }
 
@@ -164,7 +209,7 @@ const keepTime = time.Minute
 // is at another node of this server, that finds it in the store.
 func (c *Client) keep(s *sent) {
 	if isReceipt(s) {
-		c.keepReceipt(s)
+		c.keepAsMail(s)
 		return
 	}
 	err := c.router.Keeper.Offline(context.Background(), s.raw)
@@ -189,31 +234,42 @@ func refusal(err error) condition {
 	return serviceUnavailable
 }
 
-// keepReceipt puts a receipt into the store as mail: the Keeper keeps none, for nothing
-// acknowledges it, but its sender would never know, and may be at another node. It is
-// delivered like other mail, and gone when its client has read it.
-func (c *Client) keepReceipt(s *sent) {
+// keepAsMail puts a message into the store that the Keeper keeps not, for nothing acknowledges it: a
+// receipt, without which its sender would never know, and what is for a session at another node.
+func (c *Client) keepAsMail(s *sent) {
 	ctx, cancel := withPatience()
 	defer cancel()
+	if err := c.router.mail(ctx, c.full, s); err != nil {
+		c.router.Log.Debug("message not kept", "from", c.full, "to", s.toText, "error", err)
+	}
+}
+
+// mail puts a message into the store, which is delivered like other mail then, and gone when its
+// client has read it.
+func (r *Router) mail(ctx context.Context, from string, s *sent) error {
 	p := cache.Packet{
 		// Some clients give all their receipts the same id.
-		Key:      cache.Key{To: s.to.Bare().String(), From: c.full, ID: rand.Text()},
-		Marks:    cache.Chat | cache.NotAsked,
+		Key:      cache.Key{To: s.to.Bare().String(), From: from, ID: rand.Text()},
+		Resource: s.to.Resourcepart(),
+		Marks:    cache.NotAsked,
 		Received: time.Now(),
 		Stanza:   s.raw,
 	}
-	if err := errors.Join(c.router.Store.Put(ctx, actions.NewRow(p, false))...); err != nil {
-		c.router.Log.Debug("receipt not kept", "from", c.full, "to", s.toText, "error", err)
-		return
+	if isReceipt(s) {
+		p.Marks |= cache.Chat // any session of the account may have it
 	}
-	clients, _ := c.router.recipients(s)
+	if err := errors.Join(r.Store.Put(ctx, actions.NewRow(p, false))...); err != nil {
+		return fmt.Errorf("router: %w", err)
+	}
+	clients, _ := r.recipients(s)
 	if taken, _ := hand(s, clients); !taken {
-		return
+		return nil
 	}
 	// They came meanwhile, and may have asked for their mail too early. It may come twice, which harms nobody.
-	if err := c.router.Store.Delete(ctx, p.Identity()); err != nil {
-		c.router.Log.Debug("receipt not deleted", "from", c.full, "to", s.toText, "error", err)
+	if err := r.Store.Delete(ctx, p.Identity()); err != nil {
+		return fmt.Errorf("router: %w", err)
 	}
+	return nil
 }
 
 // isReceipt reports whether a stanza is a receipt.

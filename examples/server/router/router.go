@@ -10,6 +10,9 @@
 // All that has to do with untilack is in message.go: whom a message is for decides the
 // router, and whether it arrived, and what becomes of it if not, the Keeper.
 //
+// Sessions may be at other nodes, which have the same database. Messages get there by the Keeper's
+// store; presences and IQs stay within a node.
+//
 // Carbons, an archive and rooms would go into message.go as well, and stream management
 // (XEP-0198) into Client.Serve; a router between servers to where remote is refused.
 package router
@@ -27,6 +30,7 @@ import (
 	"github.com/untilack/untilack/actions"
 	"github.com/untilack/untilack/examples/server/blocks"
 	"github.com/untilack/untilack/examples/server/caps"
+	"github.com/untilack/untilack/examples/server/nodes"
 	"github.com/untilack/untilack/examples/server/roster"
 	"github.com/untilack/untilack/middleware"
 	"golang.org/x/time/rate"
@@ -44,6 +48,9 @@ type Config struct {
 	Caps   *caps.Clients
 	Exists func(account string) bool // by the name before the "@"
 	Log    *slog.Logger
+
+	// Nodes are the other nodes of the server. Default: there are none.
+	Nodes *nodes.Nodes
 
 	// Ahead has messages read from a client while those before them are put into the store,
 	// which makes one client faster if that takes time. Default: they are not.
@@ -114,6 +121,9 @@ func (r *Router) Bind(session *xmpp.Session, address jid.JID, o middleware.Optio
 	if err != nil {
 		r.removeEmpty(a)
 		return nil, err
+	}
+	if r.Nodes != nil {
+		c.entry = r.Nodes.Enter(c.full, c.giveWay)
 	}
 	c.replaces = old // it may take a while to tell the others, and the client does not know its address yet
 	return c, nil
