@@ -5,15 +5,9 @@
 package servers
 
 import (
-	_ "embed" // for the script
-	"os"
-	"os/exec"
 	"sync"
 	"testing"
 )
-
-//go:embed aioxmpp.py
-var aioxmppScript string
 
 // Aioxmpp starts an aioxmpp that logs in over TLS. It stops when the test ends.
 //
@@ -23,10 +17,8 @@ func Aioxmpp(t testing.TB, s *Server, a Account, answer bool) *Client {
 	t.Helper()
 	python, err := findAioxmpp()
 	require(t, err)
-	command := exec.Command(python, "-I", "-u", "-c", aioxmppScript) // -I: it must not import itself
-	command.Env = append(os.Environ(), "SSL_CERT_FILE="+s.CAFile)
-	return startClient(t, "aioxmpp of "+a.Address.String(), command, login{
-		Address: a.Address.String(), Password: a.Password, Server: s.Address, Answer: answer,
+	return startPython(t, "aioxmpp", python, "aioxmpp_client.py", s, login{
+		Address: a.Address.String(), Password: a.Password, Answer: answer,
 	})
 }
 

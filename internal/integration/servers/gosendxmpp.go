@@ -5,14 +5,9 @@
 package servers
 
 import (
-	_ "embed" // for the script
-	"os"
 	"os/exec"
 	"testing"
 )
-
-//go:embed gosendxmpp.py
-var goSendxmppScript string
 
 // GoSendxmpp starts a go-sendxmpp that logs in over TLS and prints the messages that it gets,
 // and another one whenever it ends. It stops when the test ends.
@@ -24,13 +19,9 @@ func GoSendxmpp(t testing.TB, s *Server, a Account) *Client {
 	if _, err := exec.LookPath("go-sendxmpp"); err != nil {
 		require(t, missing("go-sendxmpp", "go-sendxmpp"))
 	}
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		require(t, missing("python3", "python3"))
-	}
-	command := exec.Command(python, "-I", "-u", "-c", goSendxmppScript)
-	command.Env = append(os.Environ(), "SSL_CERT_FILE="+s.CAFile)
-	return startClient(t, "go-sendxmpp of "+a.Address.String(), command, login{
-		Address: a.Address.String(), Password: a.Password, Server: s.Address,
+	python, err := findPython("asyncio", "python3")
+	require(t, err)
+	return startPython(t, "go-sendxmpp", python, "gosendxmpp_client.py", s, login{
+		Address: a.Address.String(), Password: a.Password,
 	})
 }

@@ -5,15 +5,10 @@
 package servers
 
 import (
-	_ "embed" // for the script
-	"os/exec"
 	"sync"
 	"testing"
 	"time"
 )
-
-//go:embed slixmpp.py
-var slixmppScript string
 
 // Slixmpp starts a slixmpp that logs in over TLS. It stops when the test ends.
 //
@@ -26,22 +21,10 @@ func Slixmpp(t testing.TB, s *Server, a Account, work time.Duration) *Client {
 	t.Helper()
 	python, err := findSlixmpp()
 	require(t, err)
-	command := exec.Command(python, "-I", "-u", "-c", slixmppScript) // -I: it must not import itself
-	return startClient(t, "slixmpp of "+a.Address.String(), command, login{
-		Address: a.Address.String(), Password: a.Password,
-		Server: s.Address, CA: s.CAFile, Work: work.Seconds(),
+	return startPython(t, "slixmpp", python, "slixmpp_client.py", s, login{
+		Address: a.Address.String(), Password: a.Password, CA: s.CAFile, Work: work.Seconds(),
 	})
 }
 
 // findSlixmpp returns a Python that has slixmpp.
 var findSlixmpp = sync.OnceValues(func() (string, error) { return findPython("slixmpp", "python3-slixmpp") })
-
-// findPython returns a Python that has a module. Debian's own may not be first on the path.
-func findPython(module, pkg string) (string, error) {
-	for _, python := range []string{"python3", "/usr/bin/python3"} {
-		if exec.Command(python, "-I", "-c", "import "+module).Run() == nil {
-			return python, nil
-		}
-	}
-	return "", missing(module, pkg)
-}

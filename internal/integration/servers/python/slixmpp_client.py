@@ -1,17 +1,10 @@
-"""A slixmpp client that is driven by lines of JSON: the first one on standard input says how
-to log in, each later one is a message to send. What happens goes to standard output. It ends
-at the end of its input. See client.go."""
+"""A slixmpp client that is driven. See driver.py."""
 
 import asyncio
-import json
-import os
-import sys
 
 import slixmpp
 
-
-def tell(kind, **event):
-    print(json.dumps({"kind": kind, **event}), flush=True)
+from driver import drive, tell
 
 
 class Client(slixmpp.ClientXMPP):
@@ -60,20 +53,11 @@ class Client(slixmpp.ClientXMPP):
     def on_error(self, message):
         tell("failure", **{"from": message["from"].full, "id": message["id"]})
 
-    def do(self, command):
+    async def do(self, command):
         message = self.make_message(mto=command["to"], mbody=command["body"], mtype="chat")
         message["id"] = command["id"]
         message["request_receipt"] = True
         message.send()
 
 
-async def main():
-    lines = asyncio.StreamReader(limit=1 << 20)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    client = Client(json.loads(await lines.readline()))
-    while line := await lines.readline():
-        client.do(json.loads(line))
-    os._exit(0)  # nobody waits for an orderly end
-
-
-asyncio.run(main())
+asyncio.run(drive(Client))

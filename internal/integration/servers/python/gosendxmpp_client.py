@@ -1,17 +1,11 @@
 """Runs go-sendxmpp as a user does who reads the messages that it prints: another one when it
-has ended, and one to send each message. It is driven by lines of JSON: the first one on
-standard input says how to log in, each later one is a message to send. What happens goes to
-standard output. It ends at the end of its input. See client.go."""
+has ended, and one to send each message. It is driven. See driver.py."""
 
 import asyncio
-import json
-import os
 import re
 import sys
 
-
-def tell(kind, **event):
-    print(json.dumps({"kind": kind, **event}), flush=True)
+from driver import drive, tell
 
 
 class Client:
@@ -22,6 +16,7 @@ class Client:
     def __init__(self, login):
         self.options = ["-u", login["address"], "-p", login["password"], "-j", login["server"]]
         self.reader = None
+        self.reading = asyncio.create_task(self.read())
 
     async def read(self):
         while True:
@@ -49,28 +44,17 @@ class Client:
                 break
         print(said[-2000:], file=sys.stderr)
 
-    async def send(self, to, body):
-        sender = await asyncio.create_subprocess_exec("go-sendxmpp", *self.options, to, stdin=asyncio.subprocess.PIPE)
-        await sender.communicate(body.encode())
+    async def do(self, command):
+        sender = await asyncio.create_subprocess_exec(
+            "go-sendxmpp", *self.options, command["to"], stdin=asyncio.subprocess.PIPE)
+        await sender.communicate(command["body"].encode())
         if sender.returncode:
             tell("trouble", body=f"a message is not sent: {sender.returncode}")
 
     def end(self):
+        self.reading.cancel()
         if self.reader:
             self.reader.kill()
-        os._exit(0)
 
 
-async def main():
-    lines = asyncio.StreamReader(limit=1 << 20)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    client = Client(json.loads(await lines.readline()))
-    reading = asyncio.create_task(client.read())
-    while line := await lines.readline():
-        command = json.loads(line)
-        await client.send(command["to"], command["body"])
-    reading.cancel()
-    client.end()
-
-
-asyncio.run(main())
+asyncio.run(drive(Client, Client.end))

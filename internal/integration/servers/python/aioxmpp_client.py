@@ -1,21 +1,14 @@
-"""An aioxmpp client that is driven by lines of JSON: the first one on standard input says how
-to log in, each later one is a message to send. What happens goes to standard output. It ends
-at the end of its input. See client.go."""
+"""An aioxmpp client that is driven. See driver.py."""
 
 import asyncio
 import datetime
-import json
-import os
-import sys
 
 import aioxmpp
 import aioxmpp.dispatcher
 import aioxmpp.mdr
 import aioxmpp.misc
 
-
-def tell(kind, **event):
-    print(json.dumps({"kind": kind, **event}), flush=True)
+from driver import drive, tell
 
 
 class Client:
@@ -27,6 +20,7 @@ class Client:
             override_peer=[(host, int(port), aioxmpp.connector.STARTTLSConnector())])
         self.client.backoff_start = datetime.timedelta(milliseconds=100)
         self.client.backoff_cap = datetime.timedelta(milliseconds=100)
+        self.online = False
         self.client.on_stream_established.connect(self.on_start)
         self.client.on_stream_resumed.connect(self.on_start)
         self.client.on_stream_suspended.connect(self.on_end)
@@ -36,6 +30,9 @@ class Client:
         self.client.presence = aioxmpp.PresenceState(available=True)
 
     def on_start(self):
+        if self.online:
+            return  # a new stream after another one is called resumed, too
+        self.online = True
         asyncio.ensure_future(self.be_seen())
 
     async def be_seen(self):
@@ -48,6 +45,7 @@ class Client:
         tell("online", address=str(self.client.local_jid))
 
     def on_end(self, reason):
+        self.online = False
         tell("offline")
 
     def on_message(self, message):
@@ -61,20 +59,11 @@ class Client:
             if self.answer and message.xep0184_request_receipt:
                 self.client.enqueue(aioxmpp.mdr.compose_receipt(message))
 
-    def do(self, command):
+    async def do(self, command):
         message = aioxmpp.Message(aioxmpp.MessageType.CHAT, to=aioxmpp.JID.fromstr(command["to"]), id_=command["id"])
         message.body[None] = command["body"]
         message.xep0184_request_receipt = True
         self.client.enqueue(message)
 
 
-async def main():
-    lines = asyncio.StreamReader(limit=1 << 20)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    client = Client(json.loads(await lines.readline()))
-    while line := await lines.readline():
-        client.do(json.loads(line))
-    os._exit(0)  # nobody waits for an orderly end
-
-
-asyncio.run(main())
+asyncio.run(drive(Client))
