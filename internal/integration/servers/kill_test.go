@@ -20,6 +20,7 @@ import (
 	"mellium.im/xmlstream"
 	"mellium.im/xmpp"
 	"mellium.im/xmpp/jid"
+	"mellium.im/xmpp/ping"
 	"mellium.im/xmpp/stanza"
 )
 
@@ -84,12 +85,25 @@ func (v *victim) login(name, resource string) *xmpp.Session {
 	return session
 }
 
+// isSeen waits until the server has taken the presence that a session has sent: it answers what
+// comes behind it.
+func (v *victim) isSeen(session *xmpp.Session) {
+	v.Helper()
+	ctx, cancel := context.WithTimeout(v.Context(), 20*time.Second)
+	defer cancel()
+	if err := ping.Send(ctx, session, session.LocalAddr().Domain()); err != nil {
+		v.Fatal(err)
+	}
+}
+
 // round kills the server once, starts it again, and waits for what it has acknowledged.
 func (v *victim) round(state string, number int) {
 	v.Helper()
 	switch state {
 	case "online":
-		go v.login("juliet", "balcony").Serve(&v.reader)
+		juliet := v.login("juliet", "balcony")
+		go juliet.Serve(&v.reader)
+		v.isSeen(juliet)
 	case "dark":
 		v.login("juliet", "tunnel") // who reads nothing
 	}
