@@ -179,11 +179,16 @@ func (c *Client) Events(kind Kind) []Event {
 }
 
 // Wait waits until there are so many Events of a kind since the client was started, and
-// returns all of that kind. It ends the test if nothing at all happens for 30 seconds.
+// returns all of that kind. It ends the test if nothing happens for 30 seconds, but that the client
+// logs in and out.
 func (c *Client) Wait(kind Kind, count int) []Event {
 	c.t.Helper()
-	for {
+	var late <-chan time.Time
+	for happened := -1; ; {
 		events, changed, ended := c.state()
+		if now := len(events) - len(only(events, Online)) - len(only(events, Offline)); now > happened {
+			happened, late = now, time.After(patience)
+		}
 		found := only(events, kind)
 		if len(found) >= count {
 			return found
@@ -193,7 +198,7 @@ func (c *Client) Wait(kind Kind, count int) []Event {
 		}
 		select {
 		case <-changed:
-		case <-time.After(patience):
+		case <-late:
 			c.t.Fatalf("%s has seen %d of %d of kind %s; the last of all: %+v", c.name, len(found), count, kind, last(events, 5))
 		}
 	}
