@@ -16,7 +16,7 @@ import (
 	"github.com/untilack/untilack/internal/link"
 )
 
-var compare = flag.Bool("compare", false, "TestDark runs with prosody and ejabberd too, and says how many messages each of them has lost")
+var compare = flag.Bool("compare", false, "TestDark runs with prosody and ejabberd too, as Debian sets them up, and says how many messages each of them has lost")
 
 // silence is for how long nothing has to come before what has not come counts as lost, where
 // another server than ours cannot be asked, and for how long links fail there.
@@ -72,7 +72,7 @@ func TestDark(t *testing.T) {
 // eachServer runs a test with our server, and with the others if they are to be compared.
 func eachServer(t *testing.T, test func(*testing.T, *servers.Server)) {
 	if *compare {
-		servers.Each(t, test)
+		servers.EachAsPackaged(t, test)
 		return
 	}
 	test(t, servers.Untilack(t))
@@ -147,7 +147,7 @@ func (s *story) goesDark(fault func(*story)) {
 	fault(s)
 	if !s.isOurs() {
 		s.settle()
-		s.Logf("%s: lost %d of %d", s.Name(), count-len(s.shown()), count)
+		s.Logf("%s: lost %d of %d, of which romeo was told %d", s.Name(), count-len(s.shown()), count, len(s.romeo.Events(servers.Failure)))
 		return
 	}
 	s.awaitAll()
@@ -196,10 +196,14 @@ func (s *story) stopped() {
 
 func (s *story) isOurs() bool { return s.server.Name == "untilack" }
 
-// await waits until our server knows that of juliet, or for a while.
+// await waits until our server knows that of juliet, or for a while from when another one has all
+// that romeo has sent: it may take that as slowly as it likes.
 func (s *story) await(what string, known func(servers.Box) bool) {
 	s.Helper()
 	if !s.isOurs() {
+		before := len(s.romeo.Events(servers.Message))
+		s.romeo.Send(s.romeo.Address(), "taken", "To myself")
+		s.romeo.Wait(servers.Message, before+1)
 		time.Sleep(silence)
 		return
 	}

@@ -26,6 +26,7 @@ var ejabberd = kind{
 	template:      ejabberdConfiguration,
 	command:       ejabberdCommand,
 	register:      registerInEjabberd,
+	settings:      "/etc/ejabberd/ejabberd.yml",
 }
 
 // ejabberdCommand starts Erlang without ejabberdctl, which wants an account of its own, and

@@ -22,6 +22,7 @@ var prosody = kind{
 	template:      prosodyConfiguration,
 	command:       prosodyCommand,
 	register:      registerInProsody,
+	settings:      "/etc/prosody/prosody.cfg.lua",
 }
 
 func prosodyCommand(s *Server) (*exec.Cmd, error) {

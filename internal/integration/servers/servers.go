@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -69,6 +70,11 @@ type kind struct {
 	register      func(s *Server, name, password string) error
 	plain         bool // whether clients may log in without TLS, by SASL PLAIN
 
+	// packaged has other people's server run with the settings that its package of Debian brings,
+	// limits and all, as far as a test can.
+	packaged bool
+	settings string // where the package puts them
+
 	once   sync.Once
 	shared *Server
 	err    error
@@ -91,6 +97,10 @@ func Ejabberd(t testing.TB) *Server {
 // Each runs a test with each of the servers, side by side: they wait most of the time.
 func Each(t *testing.T, test func(*testing.T, *Server)) { with(t, kinds, test) }
 
+// EachAsPackaged is Each with the settings that Debian's packages bring for other people's
+// servers: their limits on rates and on offline messages above all.
+func EachAsPackaged(t *testing.T, test func(*testing.T, *Server)) { with(t, asPackaged, test) }
+
 // Others runs a test with each of the servers that lose what a link swallows: other people's.
 func Others(t *testing.T, test func(*testing.T, *Server)) {
 	with(t, []*kind{&prosody, &ejabberd}, test)
@@ -105,11 +115,14 @@ func with(t *testing.T, kinds []*kind, test func(*testing.T, *Server)) {
 	}
 }
 
-var kinds = []*kind{&prosody, &ejabberd, &untilack}
+var (
+	kinds      = []*kind{&prosody, &ejabberd, &untilack}
+	asPackaged = []*kind{prosody.with(Options{Packaged: true}), ejabberd.with(Options{Packaged: true}), &untilack}
+)
 
 // StopShared stops the servers that the tests share.
 func StopShared() {
-	for _, k := range kinds {
+	for _, k := range slices.Concat(kinds, asPackaged) {
 		if k.shared != nil {
 			k.shared.stop()
 		}
@@ -200,6 +213,11 @@ func (s *Server) findPorts() error {
 
 // configure writes the server's configuration.
 func (s *Server) configure() error {
+	if s.kind.packaged {
+		if err := readable(s.kind.settings); err != nil {
+			return err
+		}
+	}
 	file, err := os.Create(s.file(s.kind.configuration))
 	if err != nil {
 		return err
@@ -208,7 +226,17 @@ func (s *Server) configure() error {
 	return template.Must(template.New("").Parse(s.kind.template)).Execute(file, map[string]any{
 		"Domain": s.Domain, "Dir": s.dir, "Certificate": s.CAFile, "Key": s.keyFile,
 		"Port": port(s.Address), "WebPort": port(s.webAddress), "Plain": s.kind.plain,
+		"Packaged": s.kind.packaged, "Settings": s.kind.settings,
 	})
+}
+
+// readable returns an error if a file of a package can not be read, which may take root.
+func readable(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 // port returns that of an address.

@@ -17,6 +17,10 @@ type Options struct {
 	// Plain lets clients in without TLS, by SASL PLAIN. Default: they have to use TLS.
 	Plain bool
 
+	// Packaged starts other people's server with the settings that its package of Debian brings,
+	// limits and all. Default: with few modules, and without limits.
+	Packaged bool
+
 	// Under is a command by which the program is started, "taskset -c 0" for instance.
 	// Default: none.
 	Under []string
@@ -32,21 +36,26 @@ func Start(program string, o Options) (*Server, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("there is no server called %q", program)
 	}
-	of := kinds[i]
-	return start(&kind{
-		name: of.name, configuration: of.configuration, template: of.template, register: of.register, plain: o.Plain,
+	return start(kinds[i].with(o))
+}
+
+// with returns a kind of the same program, with options.
+func (k *kind) with(o Options) *kind {
+	return &kind{
+		name: k.name, configuration: k.configuration, template: k.template, register: k.register, plain: o.Plain,
+		packaged: o.Packaged, settings: k.settings,
 		command: func(s *Server) (*exec.Cmd, error) {
-			c, err := of.command(s)
+			c, err := k.command(s)
 			if err != nil {
 				return nil, err
 			}
-			if o.Plain && of == &untilack {
+			if o.Plain && k == &untilack {
 				c.Args = append(c.Args, "-plain")
 			}
 			c.Args = slices.Concat(o.Under, c.Args, o.Args)
 			return c, nil
 		},
-	})
+	}
 }
 
 // IsMissing reports whether an error of Start says that the program is not installed.
