@@ -54,9 +54,8 @@ func TestSlixmpp(t *testing.T) {
 
 // Messages to converse.js, which takes time for each, and the more the more there are, and
 // from it.
-// Ours would end the stream of a browser that a busy machine does not let answer; see package servers.
 func TestConverse(t *testing.T) {
-	servers.Others(t, func(t *testing.T, s *servers.Server) {
+	servers.EachWithPatience(t, func(t *testing.T, s *servers.Server) {
 		juliet := servers.Converse(t, s, s.Account(t, "juliet"))
 		count := min(*messages, 300)
 		eachWay(t, s, juliet, count, count)

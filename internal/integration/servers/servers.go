@@ -101,6 +101,10 @@ func Each(t *testing.T, test func(*testing.T, *Server)) { with(t, kinds, test) }
 // servers: their limits on rates and on offline messages above all.
 func EachAsPackaged(t *testing.T, test func(*testing.T, *Server)) { with(t, asPackaged, test) }
 
+// EachWithPatience is Each for clients that may be slow, as browsers side by side on a busy machine
+// are, and never dark: ours does not think so before a test ends that waits for them.
+func EachWithPatience(t *testing.T, test func(*testing.T, *Server)) { with(t, withPatience, test) }
+
 // Others runs a test with each of the servers that lose what a link swallows: other people's.
 func Others(t *testing.T, test func(*testing.T, *Server)) {
 	with(t, []*kind{&prosody, &ejabberd}, test)
@@ -118,11 +122,13 @@ func with(t *testing.T, kinds []*kind, test func(*testing.T, *Server)) {
 var (
 	kinds      = []*kind{&prosody, &ejabberd, &untilack}
 	asPackaged = []*kind{prosody.with(Options{Packaged: true}), ejabberd.with(Options{Packaged: true}), &untilack}
+
+	withPatience = []*kind{&prosody, &ejabberd, untilack.with(Options{Args: []string{"-probe-wait", (2 * patience).String()}})}
 )
 
 // StopShared stops the servers that the tests share.
 func StopShared() {
-	for _, k := range slices.Concat(kinds, asPackaged) {
+	for _, k := range slices.Concat(kinds, asPackaged, withPatience) {
 		if k.shared != nil {
 			k.shared.stop()
 		}
