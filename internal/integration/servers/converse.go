@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"golang.org/x/net/websocket"
@@ -42,10 +43,16 @@ func Converse(t testing.TB, s *Server, a Account) *Client {
 	t.Cleanup(web.Close)
 	t.Cleanup(func() { close(done) })
 	name := "converse.js of " + a.Address.String()
+	starting.Lock()
+	defer starting.Unlock()
 	browser := browse(t, name, chromium, web.URL)
 	page := await(t, name, pages)
 	return newClient(t, name, func() *process { return browser }, page, page, login{Address: a.Address.String(), Password: a.Password, Server: s.WebSocketURL})
 }
+
+// starting is held while a browser starts: side by side, on a busy machine, they would take longer
+// than a test waits for anything.
+var starting sync.Mutex
 
 // findConverse returns the folder where .ci/install has put what a page needs.
 func findConverse() (string, error) {

@@ -33,7 +33,10 @@ import (
 // domain is that of all servers. Nobody looks it up.
 const domain = "capulet.example"
 
-// patience is how long a server has to start, and how long a client may be silent.
+// startTime is how long a server has to start, beside others on a busy machine.
+const startTime = 2 * time.Minute
+
+// patience is how long a client may be silent.
 const patience = 30 * time.Second
 
 // errMissing is what an error wraps if a program is not installed.
@@ -253,7 +256,7 @@ func (s *Server) file(name string) string { return filepath.Join(s.dir, name) }
 
 // await returns when the server accepts connections.
 func (s *Server) await() error {
-	end := time.Now().Add(patience)
+	end := time.Now().Add(startTime)
 	for _, address := range []string{s.Address, s.webAddress} {
 		for {
 			conn, err := net.Dial("tcp", address)
