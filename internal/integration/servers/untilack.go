@@ -68,11 +68,17 @@ func untilackCommand(s *Server) (*exec.Cmd, error) {
 		"-tcp", s.Address, "-tls", "", "-http", s.webAddress, "-https", "", "-ack-wait", "2s", "-probe-wait", "3s"), nil
 }
 
-// A Box is what a server of our own knows about an account.
+// A Box is what a server of our own knows about an account, if that is some 200 messages at most.
 type Box struct {
 	Sessions int // how many it thinks there are
-	Waiting  int // messages of which the server does not know that the account's client has read them
+	Moving   int // messages on their way, or on a stream and not known to be read there
+	Asleep   int // messages in the store alone: they wait for a session, or for the next one
+	Read     int // messages that were read on a stream that lasts, and may be acknowledged still
 }
+
+// Waiting is how many messages there are of which the server does not know that they were read, or
+// which go out once more.
+func (b Box) Waiting() int { return b.Moving + b.Asleep }
 
 // Await waits until the server, one of our own, knows about an account what is wanted. It
 // ends the test if that takes 30 seconds.
@@ -86,7 +92,7 @@ func (s *Server) Await(t testing.TB, a Account, what string, wanted func(Box) bo
 		case wanted(box):
 			return
 		case time.Now().After(end):
-			t.Fatalf("%s of %s does not come; there are %d sessions, and %d messages wait", what, a.Address, box.Sessions, box.Waiting)
+			t.Fatalf("%s of %s does not come; it has %+v", what, a.Address, box)
 		}
 	}
 }
@@ -102,17 +108,21 @@ func (s *Server) look(a Account) (Box, error) {
 		Recipients []struct {
 			Online  []string
 			Waiting []struct{ State string }
-			Stored  struct{ Messages int }
 		}
 	}
 	if err := json.NewDecoder(r.Body).Decode(&answer); err != nil {
 		return Box{}, fmt.Errorf("%s tells nothing about %s: %w", s.Name, a.Address, err)
 	}
 	one := answer.Recipients[0]
-	box := Box{Sessions: len(one.Online), Waiting: max(0, one.Stored.Messages-len(one.Waiting))} // most are in both
+	box := Box{Sessions: len(one.Online)}
 	for _, m := range one.Waiting {
-		if m.State != "read" { // nothing is left to do but to take a receipt, if one comes
-			box.Waiting++
+		switch m.State {
+		case "asleep":
+			box.Asleep++
+		case "read":
+			box.Read++
+		default:
+			box.Moving++
 		}
 	}
 	return box, nil
