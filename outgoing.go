@@ -97,12 +97,7 @@ func (k *Keeper) outgoing(now time.Time, s *Stream, stanza []byte, follows bool)
 	if queue {
 		wait = k.queuedWait()
 	}
-	persist, older := k.persistsFirst(p), older{}
-	if persist && a.loose {
-		older.rows, older.refs = k.unsaved(a, maxRows)
-		a.loose = len(older.rows) > 0
-		persist = len(older.rows) < maxRows
-	}
+	persist, older := k.rowsFirst(a, p)
 	if persist {
 		p.Marks |= cache.Held
 	}
@@ -120,19 +115,31 @@ func (k *Keeper) outgoing(now time.Time, s *Stream, stanza []byte, follows bool)
 		return k.overflow(a, now, s, owned(p), d.admit), true
 	}
 	admission = Admission{Kept: true, Why: d.admit.Why, ref: ref}
-	if persist {
+	switch {
+	case persist:
 		s.rowsFirst++
 		a.noteOf(ref).puts++
 		admission.Verdict, admission.older = Persist, older.refs
 		admission.Rows = append(older.rows, row(owned(p)))
 		return admission, true
-	}
-	if len(older.rows) > 0 {
+	case len(older.rows) > 0:
 		k.saveOlder(a)
 	}
 	admission.before = p.Marks
 	admission.Verdict = k.route(a, now, s, ref, p, queue)
 	return admission, true
+}
+
+// rowsFirst reports whether a packet's row is put before its first byte is written, and which
+// older ones with it.
+func (k *Keeper) rowsFirst(a *account, p cache.Packet) (persist bool, o older) {
+	persist = k.persistsFirst(p)
+	if persist && a.loose {
+		o.rows, o.refs = k.unsaved(a, maxRows)
+		a.loose = len(o.rows) > 0
+		persist = len(o.rows) < maxRows
+	}
+	return persist, o
 }
 
 // older are packets that wait in memory alone. Rows go out in the order in which they are
