@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 )
 
 //go:embed ejabberd.yml
@@ -56,7 +55,7 @@ func registerInEjabberd(s *Server, name, password string) error {
 	if err != nil {
 		return err
 	}
-	client := http.Client{Timeout: 10 * time.Second}
+	client := http.Client{Timeout: startTime} // it may be starting still
 	defer client.CloseIdleConnections()
 	answer, err := client.Post("http://"+s.webAddress+"/api/register", "application/json", bytes.NewReader(order))
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"io"
 	"os/exec"
+	"regexp"
 	"sync"
 	"syscall"
 	"testing"
@@ -112,10 +113,19 @@ func (l *log) len() int {
 	return l.text.Len()
 }
 
-// since returns what was said after the first n bytes, at most the last 10 kB of it.
+// since returns what was said after the first n bytes, at most the last 10 kB of it, or the 10 kB
+// from where a program of Go's says why it crashes, before that.
 func (l *log) since(n int) string {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	text := l.text.String()[n:]
-	return text[max(0, len(text)-10_000):]
+	const most = 10_000
+	text := l.text.String()
+	if crash := crashes.FindStringIndex(text); crash != nil {
+		text = text[crash[0]:]
+		return text[:min(most, len(text))]
+	}
+	text = text[n:]
+	return text[max(0, len(text)-most):]
 }
+
+var crashes = regexp.MustCompile(`(?m)^(panic: |fatal error: |runtime: |unexpected fault|SIG[A-Z]+: |WARNING: DATA RACE)`)
