@@ -21,6 +21,7 @@ import (
 	"mellium.im/xmlstream"
 	"mellium.im/xmpp"
 	"mellium.im/xmpp/jid"
+	"mellium.im/xmpp/ping"
 	"mellium.im/xmpp/stanza"
 )
 
@@ -239,6 +240,21 @@ func (e *end) flush(within time.Duration) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	return e.client().LoadRoster(ctx) == nil
+}
+
+// awaitEnd waits until the server knows that somebody's session has ended: it answers for it.
+func (e *end) awaitEnd(address string) {
+	e.t.Helper()
+	question := ping.IQ{IQ: stanza.IQ{Type: stanza.GetIQ, To: jid.MustParse(address)}}
+	for start := time.Now(); time.Since(start) < patience; {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		err := e.client().Session().UnmarshalIQ(ctx, question.TokenReader(), nil)
+		cancel()
+		if errors.As(err, new(stanza.Error)) {
+			return
+		}
+	}
+	e.t.Fatalf("%s does not end", address)
 }
 
 // letters are ids and bodies of messages, in order.
