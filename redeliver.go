@@ -240,14 +240,15 @@ func (k *Keeper) mustEnd(a *account, now time.Time, p cache.Packet) bool {
 // mayRepeat decides, when the last stream of a packet ended, whether it may be
 // delivered again. One that nobody has read may: its stream has not brought it. One
 // that was read gets one more chance, for its client may have died before it worked
-// on the packet (XEP-0198 §4).
+// on the packet (XEP-0198 §4). What is parked and came out of the store has its mark already, and
+// that chance before it.
 func (k *Keeper) mayRepeat(a *account, now time.Time, s *Stream, p cache.Packet) bool {
 	read := s.hasRead(p)
 	switch {
 	case read && !k.acknowledges(s, p):
 		k.finish(a, now, p, Finished, s)
 		return false
-	case read && p.Marks.Has(cache.Read) && !p.Marks.Has(cache.Parked):
+	case read && p.Marks.Has(cache.Read) && !p.Marks.Has(cache.Parked|cache.Restored):
 		k.enqueue(a, &Effect{Kind: RunAction, Reason: Unconfirmed, Action: k.last, ref: p.Ref()})
 		return false
 	case read:

@@ -164,6 +164,20 @@ func TestS21AMessageTheStreamHasAcknowledgedIsParked(t *testing.T) {
 		w.nothingIsLeft()
 		w.happened(map[untilack.Reason]int{untilack.Unconfirmed: 1})
 	})
+	story(t, setup, func(w *world) { // both sessions last until it is parked
+		w.online(throne, silent)
+		w.sends("m1")
+		w.pass(time.Minute)
+		w.waits("m1 read")
+		second := w.online(throne, silent)
+		second.gotLate(0, chat("m1"), w.start)
+		w.pass(time.Minute)
+		third := w.online(throne, silent)
+		w.pass(time.Minute)
+		third.got() // once, and not again
+		w.nothingIsLeft()
+		w.happened(map[untilack.Reason]int{untilack.Unconfirmed: 1})
+	})
 	story(t, setup, func(w *world) {
 		first := w.online(throne, deaf)
 		w.sends("m1")
