@@ -80,6 +80,9 @@ type Box struct {
 // which go out once more.
 func (b Box) Waiting() int { return b.Moving + b.Asleep }
 
+// Left is how many messages the server has.
+func (b Box) Left() int { return b.Waiting() + b.Read }
+
 // Await waits until the server, one of our own, knows about an account what is wanted. It
 // ends the test if that takes 30 seconds.
 func (s *Server) Await(t testing.TB, a Account, what string, wanted func(Box) bool) {
