@@ -15,6 +15,7 @@ import (
 	"mellium.im/xmlstream"
 	"mellium.im/xmpp"
 	"mellium.im/xmpp/jid"
+	"mellium.im/xmpp/ping"
 	"mellium.im/xmpp/stanza"
 )
 
@@ -74,20 +75,10 @@ func enter(t *testing.T, s *servers.Server, name, resource string, priority int)
 	if err := logged.Send(t.Context(), stanza.Presence{}.Wrap(level)); err != nil {
 		t.Fatal(err)
 	}
-	if err := ping(t, logged, s.Domain); err != nil { // the presence was read
+	if err := ping.Send(t.Context(), logged, jid.MustParse(s.Domain)); err != nil { // the presence was read
 		t.Fatal(err)
 	}
 	return entered
-}
-
-// ping returns when the server has answered.
-func ping(t *testing.T, s *xmpp.Session, domain string) error {
-	iq := stanza.IQ{Type: stanza.GetIQ, To: jid.MustParse(domain)}
-	answer, err := s.SendIQ(t.Context(), iq.Wrap(xmlstream.Wrap(nil, xml.StartElement{Name: xml.Name{Space: "urn:xmpp:ping", Local: "ping"}})))
-	if err != nil {
-		return err
-	}
-	return answer.Close()
 }
 
 // HandleXMPP implements xmpp.Handler.
