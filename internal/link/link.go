@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -136,8 +137,22 @@ func (l *Link) join(client *net.TCPConn) {
 	if l.dark != None {
 		line.fail(l.dark)
 	}
-	l.wait.Go(func() { line.carry(client, server) })
-	l.wait.Go(func() { line.carry(server, client) })
+	l.wait.Go(func() {
+		var there sync.WaitGroup
+		there.Go(func() { line.carry(client, server) })
+		line.carry(server, client)
+		there.Wait()
+		l.forget(line)
+	})
+}
+
+// forget frees a line whose two sides have ended.
+func (l *Link) forget(ended *line) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.lines = slices.DeleteFunc(l.lines, func(line *line) bool { return line == ended })
+	_ = ended.client.Close() // in order: what was written last may not be with its reader yet
+	_ = ended.server.Close()
 }
 
 // aLongTimeAgo is a deadline that ends a call at once.

@@ -137,3 +137,33 @@ func TestStrand(t *testing.T) {
 		})
 	}
 }
+
+// TestEnds checks that a connection that both sides have ended is kept by nobody.
+func TestEnds(t *testing.T) {
+	const sockets = "/proc/self/fd"
+	if _, err := os.Stat(sockets); err != nil {
+		t.Skip("no /proc to count sockets in")
+	}
+	l, server := start(t)
+	count := func() int {
+		files, err := os.ReadDir(sockets)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(files)
+	}
+	before := count()
+	for range 20 {
+		client, accepted := dial(t, l, server)
+		if got := sees(client, accepted); got != "data" {
+			t.Fatalf("the server sees %s, want data", got)
+		}
+		client.Close()
+		accepted.Close()
+	}
+	for end := time.Now().Add(10 * time.Second); count() > before+2; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d files are open after 20 connections, %d before", count(), before)
+		}
+	}
+}
