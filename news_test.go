@@ -6,6 +6,7 @@ package untilack_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -278,6 +279,42 @@ func TestMailForAStreamThatIsAway(t *testing.T) {
 				t.Errorf("written: %v", e)
 			}
 		})
+	}
+}
+
+// Many packets are left to the store when no stream is available any more, but for one that an
+// action has at that moment: when the action has put it into the store, it stands there.
+func TestMailOfAnActionIsNotForgotten(t *testing.T) {
+	n := newNewsroom(t)
+	balcony := n.begun()
+	tomb, err := n.Open(n.now, "juliet@capulet.example/tomb", &untilack.StreamOptions{Away: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.listed()
+	n.pass(pollEvery)
+	var rows []actions.Row
+	for i := range 40 { // more than are kept in memory
+		rows = append(rows, mailRow(uint64(10+i), fmt.Sprint("m", i), false))
+	}
+	rows[0].Packet.Resource, rows[1].Packet.Resource = "tomb", "tomb"
+	n.told("50", rows...)
+	var probe string // the tomb has no room until it answers
+	for e := n.next(); e != nil; e = n.next() {
+		if e.Kind == untilack.ProbeStream && e.Stream == tomb {
+			probe = e.Probe
+		}
+		n.Finish(n.now, e, untilack.Result{})
+	}
+	n.Close(n.now, balcony)
+	action := n.expect(untilack.RunAction)
+	n.Answered(n.now, tomb, probe)
+	n.Finish(n.now, action, untilack.Result{Outcome: actions.Stored})
+	for e := n.next(); e != nil; e = n.next() {
+		if e.Kind == untilack.DeleteRows {
+			t.Fatalf("deleted: %v", e.Identities)
+		}
+		n.Finish(n.now, e, untilack.Result{Outcome: actions.Stored})
 	}
 }
 

@@ -43,10 +43,12 @@ func (k *Keeper) isShelved(a *account, ref cache.Ref) bool {
 // may take long, or none is available.
 func (k *Keeper) sleeps(a *account, p cache.Packet) bool {
 	s, ok := k.choose(a, item{}, p)
-	if ok && s == nil && a.best() == nil {
-		return true
-	}
-	if !ok || s == nil || !s.rests(p) || p.Taken || p.Marks.Has(cache.Read) {
+	switch {
+	case !ok, p.Taken:
+		return false
+	case s == nil:
+		return a.best() == nil
+	case !s.rests(p), p.Marks.Has(cache.Read):
 		return false
 	}
 	s.left = true
