@@ -102,6 +102,36 @@ func TestNodesTable1(t *testing.T) {
 	contains(t, tablet.element("message", "id="), "id='last'") // and nothing before it
 }
 
+// TestNodesOwn sends to another session of one's own account, which is at another node.
+func TestNodesOwn(t *testing.T) {
+	t.Parallel()
+	here, there := twoNodes(t)
+	phone, tablet := here.enter(t, "juliet", "phone", 0), there.enter(t, "juliet", "tablet", 0)
+	for _, kind := range []string{"chat", "normal", "headline"} {
+		phone.stanza("<message to='juliet@localhost/tablet' id='%s' type='%s'>%s</message>", kind, kind, ask)
+		tablet.element("message", "id='"+kind+"'")
+	}
+	phone.not("type='error'")
+}
+
+// TestNotBounced checks that no error answers what no receipt comes for, when a session at another
+// node is gone before it has read it: an error least of all (RFC 6120 §8.3.1).
+func TestNotBounced(t *testing.T) {
+	t.Parallel()
+	here, there := twoNodes(t)
+	romeo, juliet := here.enter(t, "romeo", "orchard", 0), there.enter(t, "juliet", "phone", 0)
+	tablet := there.enter(t, "juliet", "tablet", 0)
+	juliet.mute = true
+	for _, kind := range []string{"groupchat", "headline", "error"} {
+		romeo.stanza("<message to='juliet@localhost/phone' id='%s' type='%s'><body>x</body></message>", kind, kind)
+		juliet.element("message", "id='"+kind+"'")
+	}
+	juliet.conn.Close()
+	there.empties(t)
+	tablet.stanza("<message to='romeo@localhost/orchard' id='last'><body>x</body></message>")
+	contains(t, romeo.element("message", ""), "id='last'") // and nothing before it
+}
+
 // TestNodeTakesOver checks that what a session does not acknowledge goes to one at another
 // node when it ends.
 func TestNodeTakesOver(t *testing.T) {

@@ -174,7 +174,7 @@ func (r *Router) isElsewhere(full jid.JID) bool {
 
 // forward puts a message into the store for a session at another node.
 func (c *Client) forward(s *sent) {
-	if s.kind == chat || s.kind == normal {
+	if (s.kind == chat || s.kind == normal) && s.to.Bare().String() != c.bare { // what is to oneself is not kept
 		c.keep(s)
 	} else {
 		c.keepAsMail(s)
@@ -251,7 +251,7 @@ func (r *Router) mail(ctx context.Context, from string, s *sent) error {
 		// Some clients give all their receipts the same id.
 		Key:      cache.Key{To: s.to.Bare().String(), From: from, ID: rand.Text()},
 		Resource: s.to.Resourcepart(),
-		Marks:    cache.NotAsked,
+		Marks:    cache.NotAsked | cache.Unauthorised, // nobody is told if it can not be delivered
 		Received: time.Now(),
 		Stanza:   s.raw,
 	}
