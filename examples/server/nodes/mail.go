@@ -7,7 +7,6 @@ package nodes
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -144,12 +143,21 @@ func (m *Mail) release(ctx context.Context, recipients []string) (released []act
 	return released, nil
 }
 
-// gone returns the addresses for which something is hidden, and at which no session is any more.
+// maxLooks is how many sessions a node looks for at once, which others wait for.
+const maxLooks = 100
+
+// gone returns addresses for which something is hidden, and at which no session is any more. If it
+// is for very many, some are looked at, others the next time: a map has no order.
 func (m *Mail) gone(ctx context.Context) (addresses []string, err error) {
+	var some []string
 	m.mutex.Lock()
-	all := slices.Collect(maps.Keys(m.hidden))
+	for address := range m.hidden {
+		if some = append(some, address); len(some) == maxLooks {
+			break
+		}
+	}
 	m.mutex.Unlock()
-	for _, address := range all {
+	for _, address := range some {
 		elsewhere, err := m.nodes.Elsewhere(ctx, address)
 		if err != nil {
 			return nil, err
