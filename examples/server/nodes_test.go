@@ -102,6 +102,20 @@ func TestNodesTable1(t *testing.T) {
 	contains(t, tablet.element("message", "id="), "id='last'") // and nothing before it
 }
 
+// TestNodesBlock checks that whom somebody blocks at one node is blocked when they come to another.
+func TestNodesBlock(t *testing.T) {
+	t.Parallel()
+	here, there := twoNodes(t)
+	romeo, juliet := here.enter(t, "romeo", "orchard", 0), there.enter(t, "juliet", "phone", 0)
+	juliet.stanza("<iq type='set' id='block'><block xmlns='urn:xmpp:blocking'><item jid='romeo@localhost'/></block></iq>")
+	juliet.element("iq", "id='block'")
+	juliet.leave()
+	phone := here.enter(t, "juliet", "phone", 0)
+	romeo.stanza("<message to='juliet@localhost' id='m1'>%s</message>", ask)
+	romeo.element("message", "id='m1'") // an error
+	phone.not("id='m1'")
+}
+
 // TestNodesOwn sends to another session of one's own account, which is at another node.
 func TestNodesOwn(t *testing.T) {
 	t.Parallel()

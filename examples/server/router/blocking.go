@@ -13,6 +13,15 @@ import (
 	"mellium.im/xmpp/jid"
 )
 
+// readBlocks reads anew whom the client's account blocks, which may have changed at another node.
+func (c *Client) readBlocks() {
+	ctx, cancel := withPatience()
+	defer cancel()
+	if _, err := c.router.Blocks.Read(ctx, c.bare); err != nil {
+		c.router.Log.Error("blocks not read", "account", c.bare, "error", err)
+	}
+}
+
 // isBlocked refuses what goes between two of whom one blocks the other (XEP-0191 §3.2 and
 // §3.3). Who is blocked sees an account that is never there.
 func (c *Client) isBlocked(s *sent) bool {

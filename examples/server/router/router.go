@@ -124,6 +124,7 @@ func (r *Router) Bind(session *xmpp.Session, address jid.JID, o middleware.Optio
 	}
 	if r.Nodes != nil {
 		c.entry = r.Nodes.Enter(c.full, c.giveWay)
+		c.readBlocks()
 	}
 	c.replaces = old // it may take a while to tell the others, and the client does not know its address yet
 	return c, nil
