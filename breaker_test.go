@@ -75,10 +75,18 @@ func TestAStoreThatHangsDelaysOneForNobody(t *testing.T) {
 		"by default": nil,
 		"named":      {actions.Offline{}, actions.DeadLetter{Store: actions.NewMemStore(nil)}},
 		"alone":      {actions.Offline{}},
+		"says so":    {needy{}, actions.Offline{}, actions.Drop{}},
 	} {
 		t.Run(name, func(t *testing.T) { hangsForNobody(t, chain) })
 	}
 }
+
+// needy is an action that needs the store, and takes nothing.
+type needy struct{ actions.Action }
+
+func (needy) NeedsStore() bool { return true }
+
+func (needy) Act(context.Context, cache.Packet) (actions.Outcome, error) { return actions.Pass, nil }
 
 func hangsForNobody(t *testing.T, chain []actions.Action) {
 	troubled(t, untilack.Config{Actions: chain}, func(w *world, store *actionstest.FaultyStore) {

@@ -36,6 +36,9 @@ type Config struct {
 	// Actions is the chain that decides about a packet when no stream of the
 	// recipient is left to take it. The last one also ends packets whose
 	// retention or attempts are used up.
+	// While Store is known to be down, Offline does not wait for a chain in which all
+	// actions but the last are Offline, or have a method NeedsStore() bool that returns
+	// true: there is nothing that they could do.
 	// Default: Offline into Store, then Drop.
 	Actions []actions.Action
 
@@ -248,10 +251,12 @@ func (c *Config) checkRanges() error {
 	return nil
 }
 
-// storesAlone reports whether the actions that keep a message call Store and nothing else.
-func (c *Config) storesAlone() bool {
+// needsStore reports whether the actions that keep a message can do nothing without Store.
+func (c *Config) needsStore() bool {
 	for _, action := range c.keepers() {
-		if offline, ok := action.(actions.Offline); !ok || offline.Store != nil || offline.Full != nil {
+		offline, ok := action.(actions.Offline)
+		needs, says := action.(interface{ NeedsStore() bool })
+		if !(ok && offline.Store == nil && offline.Full == nil || says && needs.NeedsStore()) {
 			return false
 		}
 	}

@@ -35,7 +35,7 @@ type Keeper struct {
 	last    actions.Action
 	keepers actions.Action // the chain without the last
 
-	storeAlone bool // whether keepers calls the store and nothing else
+	needsStore bool // whether keepers can do nothing without the store
 
 	cache    *cache.PacketCache
 	shards   [shardCount]shard
@@ -60,7 +60,7 @@ type shard struct {
 
 // New returns a Keeper. Its error says what is wrong with config.
 func New(config Config) (*Keeper, error) {
-	storeAlone := config.storesAlone()
+	needsStore := config.needsStore()
 	persist, err := config.withDefaults()
 	if err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func New(config Config) (*Keeper, error) {
 		resend:     resend,
 		persist:    persist,
 		keepers:    actions.Chain(config.keepers()...),
-		storeAlone: storeAlone,
+		needsStore: needsStore,
 		cache:      cache.New(&options),
 	}
 	k.chain = k.ifStanding(actions.Chain(config.Actions...))

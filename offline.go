@@ -27,7 +27,8 @@ var ErrRefused = errors.New("untilack: message refused")
 // be running. The error wraps ErrRefused, and ErrLater too if actions were deciding about older
 // messages all that time: then it may be tried again.
 //
-// If a stream has opened in the meantime the message goes there.
+// If a stream has opened in the meantime the message goes there. Where other nodes share the store
+// (Config.PollEvery), what is for a full address that is not here goes to the chain all the same.
 func (k *Keeper) Offline(ctx context.Context, stanza []byte) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, k.config.ActionTimeout, ErrOverran)
 	defer cancel()
@@ -54,7 +55,7 @@ func (k *Keeper) Offline(ctx context.Context, stanza []byte) error {
 
 // act runs the chain of actions about a packet that is not in the cache.
 func (k *Keeper) act(ctx context.Context, p cache.Packet) error {
-	if k.storeAlone && k.breaker.down.Load() { // no caller waits to try that
+	if k.needsStore && k.breaker.down.Load() { // no caller waits to try that
 		return k.Taken(time.Now(), p, actions.Pass, ErrStoreDown)
 	}
 	c := callee{kind: RunAction, recipient: p.Key.To}
@@ -65,7 +66,7 @@ func (k *Keeper) act(ctx context.Context, p cache.Packet) error {
 		r.Outcome, r.Err = k.keepers.Act(ctx, p)
 		return r
 	})
-	if k.storeAlone && r.Err != nil {
+	if k.needsStore && r.Err != nil {
 		k.called(ctx, r)
 	}
 	k.tookMail(ctx, r)
@@ -100,6 +101,20 @@ func (k *Keeper) giveUp(now time.Time, d destination, err error) error {
 		k.refuse(a, now, nil, d.ref, p, refusal)
 	}
 	return refusal
+}
+
+// Mailed is the event that the host has put offline mail for a recipient, by any address of theirs,
+// into Config.Store itself, of what the Keeper does not keep: a stream that is here gets it in its
+// turn, as if it had been read at the start.
+func (k *Keeper) Mailed(now time.Time, recipient string) {
+	to, ok := parseAddress([]byte(recipient))
+	if !ok {
+		return
+	}
+	a := k.enter(to.bare)
+	defer k.leave(a)
+	a.readOn()
+	k.place(a, now)
 }
 
 // ErrLater is returned by Away and Offline while actions decide about older messages of
@@ -145,8 +160,9 @@ func (k *Keeper) away(now time.Time, stanza []byte) (destination, error) {
 		return destination{idle: a.whenIdle(sender)}, ErrLater
 	}
 	p := a.stamp(now, d)
-	if !k.hasPlace(a, p) || p.Resource != "" && a.on(p.Resource) == nil {
-		return destination{packet: p}, nil // if another stream may have it all the same, it gets it out of the store
+	elsewhere := k.config.PollEvery > 0 && p.Resource != "" && a.on(p.Resource) == nil
+	if elsewhere || !k.hasPlace(a, p) { // who is elsewhere finds it in the store, or another stream that may have it
+		return destination{packet: p}, nil
 	}
 	return k.admitAway(a, now, p)
 }
