@@ -32,7 +32,7 @@ const (
 func twoNodes(t *testing.T) (here, there *Server) {
 	t.Helper()
 	c := testConfig(t)
-	c.PollEvery = 20 * time.Millisecond
+	c.PollEvery, c.ReturnTime = 20*time.Millisecond, 100*time.Millisecond
 	return start(t, c), start(t, c)
 }
 
@@ -190,7 +190,7 @@ func TestNodeReplaces(t *testing.T) {
 	romeo, dark := near.enter(t, "romeo", "orchard", 0), near.enter(t, "juliet", "phone", 0)
 	romeo.stanza("<message to='juliet@localhost/phone' id='m1'>%s</message>", ask)
 	dark.element("message", "id='m1'")
-	phone := far.enter(t, "juliet", "phone", 0)
+	phone := dial(t, far.Addr.TCP).login("juliet", "phone")
 	contains(t, dark.element("stream:error", ""), "<conflict")
 	phone.element("message", "id='m1'")
 	for i := range 5 {
@@ -219,11 +219,29 @@ func TestBounce(t *testing.T) {
 			romeo.stanza("<message to='juliet@localhost/phone' id='m1'>%s</message>", ask)
 			at.takes(t)
 			juliet.conn.Close()
-			contains(t, romeo.element("message", `id="m1"`), `type="error"`, `from="juliet@localhost/phone"`, "<service-unavailable")
+			contains(t, romeo.element("message", `id="m1"`), `type="error"`, `from="juliet@localhost/phone"`, "-unavailable ")
 			romeo.stanza("<message to='juliet@localhost/tablet' id='last'>%s</message>", ask)
 			contains(t, tablet.element("message", "id="), "id='last'") // and nothing before it
 		})
 	}
+}
+
+// TestReturns checks that a message for one session alone waits for that a while, and its sender is
+// told nothing.
+func TestReturns(t *testing.T) {
+	t.Parallel()
+	s := start(t, testConfig(t))
+	romeo, dark := s.enter(t, "romeo", "orchard", 0), s.enter(t, "juliet", "phone", 0)
+	romeo.stanza("<message to='juliet@localhost/phone' id='m1'>%s</message>", ask)
+	s.takes(t)
+	dark.conn.Close()
+	for end := time.Now().Add(patience); s.clients.Sessions() > 1 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	phone := dial(t, s.Addr.TCP).login("juliet", "phone")
+	phone.element("message", "id='m1'")
+	phone.acknowledge("romeo@localhost/orchard", "m1")
+	contains(t, romeo.element("message", "id="), "id='rm1'") // and no error before it
 }
 
 // takes waits until something is on its way to a client.

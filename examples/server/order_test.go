@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bufio"
 	"database/sql"
 	"fmt"
 	"io"
@@ -113,5 +114,37 @@ func TestLockedStore(t *testing.T) {
 	}
 	if _, err := lock.ExecContext(t.Context(), "ROLLBACK"); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestReceiptsForABusySender checks that a sender who reads late gets all receipts then, more than
+// his session has room for, and not only in his next session.
+func TestReceiptsForABusySender(t *testing.T) {
+	t.Parallel()
+	c := testConfig(t)
+	c.Memory = true
+	s := start(t, c)
+	romeo, juliet := s.enter(t, "romeo", "orchard", 0), s.enter(t, "juliet", "phone", 0)
+	const count = 8000
+	body := strings.Repeat("x", 2000)
+	for i := range count {
+		juliet.stanza("<message to='romeo@localhost/orchard' id='r%d' type='chat'><received xmlns='urn:xmpp:receipts' id='m%d'/><body>%s</body></message>", i, i, body)
+	}
+	juliet.sync()
+	if s.waitsFor(t, "romeo@localhost") == 0 {
+		t.Fatal("he has got all")
+	}
+	seen := make(map[string]bool)
+	for in := bufio.NewReader(romeo.conn); len(seen) < count; {
+		part, err := in.ReadString('>')
+		if err != nil {
+			t.Fatalf("%d of %d have come: %v", len(seen), count, err)
+		}
+		switch {
+		case strings.HasPrefix(part, "<received"):
+			seen[part] = true
+		case strings.HasPrefix(part, "<iq"):
+			romeo.stanza("<iq type='result' id='%s' to='localhost'/>", strings.SplitN(part, "'", 5)[3])
+		}
 	}
 }

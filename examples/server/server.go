@@ -20,6 +20,7 @@ import (
 	"github.com/untilack/untilack"
 	"github.com/untilack/untilack/actions"
 	"github.com/untilack/untilack/actions/sqlstore"
+	"github.com/untilack/untilack/cache"
 	"github.com/untilack/untilack/examples/internal/stores"
 	"github.com/untilack/untilack/examples/server/accounts"
 	"github.com/untilack/untilack/examples/server/blocks"
@@ -59,6 +60,7 @@ type Config struct {
 	Plain              bool          // see c2s.Config
 	AckWait, ProbeWait time.Duration // see untilack.Config
 	PersistAfter       time.Duration // see untilack.Config
+	ReturnTime         time.Duration // how long what is for one session alone waits for that to come back; 0: a minute
 	PollEvery          time.Duration // 0: 250 ms with PostgreSQL; below 0: no other server has the same store
 	FailClosed         bool
 	StoreTime          time.Duration // how long the store may take; 0: 3 s
@@ -216,13 +218,24 @@ func (s *Server) newKeeper() (*untilack.Keeper, error) {
 	})
 }
 
-// chain returns what is done about a message that no session may have: it is forwarded or kept, or its
-// sender is told that it could not be, as with one for a single session that has gone (RFC 6121 §8.5.3.2.1).
+// returnTime is how old a message that is for one session alone may become while it waits for that
+// to come back, whose stream has ended.
+const returnTime = time.Minute
+
+// chain returns what is done about a message that no session may have: it is forwarded or kept. One
+// that may not be, for it is for one session alone (RFC 6121 §8.5.3.2.1), waits for that for a
+// while. In the end its sender is told that no receipt came, or that it went to nobody.
 func (s *Server) chain() []actions.Action {
-	bounce := actions.Bounce{Reason: actions.Refused, Send: func(ctx context.Context, to string, stanza []byte) error {
-		return s.router.Bounce(ctx, to, stanza)
-	}}
-	chain := []actions.Action{actions.Offline{}, actions.Chain(bounce, actions.Drop{})}
+	wait := actions.Func(func(_ context.Context, p cache.Packet) (actions.Outcome, error) {
+		left := time.Until(p.Received.Add(cmp.Or(s.config.ReturnTime, returnTime)))
+		if left <= 0 || p.Resource == "" || p.Marks.Has(cache.Read) {
+			return actions.Pass, nil
+		}
+		return actions.Again(left), nil
+	})
+	send := func(ctx context.Context, to string, stanza []byte) error { return s.router.Bounce(ctx, to, stanza) }
+	refused := actions.When(func(p cache.Packet) bool { return !p.Marks.Has(cache.Delivered) }, actions.Bounce{Send: send, Reason: actions.Refused})
+	chain := []actions.Action{actions.Offline{}, actions.Chain(wait, refused, actions.Bounce{Send: send}, actions.Drop{})}
 	if s.nodes != nil {
 		chain = slices.Insert(chain, 0, s.nodes.Forward(s.mail))
 	}

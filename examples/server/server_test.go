@@ -99,7 +99,13 @@ func TestTable1(t *testing.T) {
 // waits returns how many messages are kept for juliet.
 func (s *Server) waits(t *testing.T) int {
 	t.Helper()
-	usage, err := s.mail.Used(t.Context(), "juliet@localhost")
+	return s.waitsFor(t, "juliet@localhost")
+}
+
+// waitsFor returns how many messages are kept for somebody.
+func (s *Server) waitsFor(t *testing.T, recipient string) int {
+	t.Helper()
+	usage, err := s.mail.Used(t.Context(), recipient)
 	if err != nil {
 		t.Fatal(err)
 	}

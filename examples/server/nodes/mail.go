@@ -17,20 +17,29 @@ import (
 
 // Forward returns an action that makes mail of what is for a session at another node, by its full
 // address, in the store that all nodes share, and passes all else.
-func (n *Nodes) Forward(shared actions.Store) actions.Action {
-	return actions.Func(func(ctx context.Context, p cache.Packet) (actions.Outcome, error) {
-		if p.Resource == "" || p.Marks.Has(cache.Read) || !actions.MayKeep(p, actions.Lasting(shared)) {
-			return actions.Pass, nil
-		}
-		elsewhere, err := n.Elsewhere(ctx, addressed(p))
-		if err != nil || !elsewhere {
-			return actions.Pass, err
-		}
-		if err := errors.Join(shared.Put(ctx, actions.NewRow(p, false))...); err != nil {
-			return actions.Pass, err
-		}
-		return actions.Stored, nil
-	})
+func (n *Nodes) Forward(shared actions.Store) actions.Action { return forward{n, shared} }
+
+type forward struct {
+	nodes *Nodes
+	store actions.Store
+}
+
+// NeedsStore says that there is nothing to do while the store is down; see untilack.Config.
+func (forward) NeedsStore() bool { return true }
+
+// Act implements actions.Action.
+func (f forward) Act(ctx context.Context, p cache.Packet) (actions.Outcome, error) {
+	if p.Resource == "" || p.Marks.Has(cache.Read) || !actions.MayKeep(p, actions.Lasting(f.store)) {
+		return actions.Pass, nil
+	}
+	elsewhere, err := f.nodes.Elsewhere(ctx, addressed(p))
+	if err != nil || !elsewhere {
+		return actions.Pass, err
+	}
+	if err := errors.Join(f.store.Put(ctx, actions.NewRow(p, false))...); err != nil {
+		return actions.Pass, err
+	}
+	return actions.Stored, nil
 }
 
 // addressed returns the full address that a packet is for.

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/untilack/untilack/examples/internal/stores"
@@ -50,7 +51,8 @@ type Nodes struct {
 	store *stores.Store
 	db    *sql.DB // the store's
 	log   *slog.Logger
-	name  string // of this node, until it ends
+	name  string      // of this node, until it ends
+	down  atomic.Bool // whether the database did not answer, and was not seen to since
 
 	mutex    sync.Mutex
 	sessions map[string]session // those here, by id
@@ -139,6 +141,8 @@ func (n *Nodes) strike(ctx context.Context, tx *sql.Tx, id string) error {
 	return err
 }
 
+var errDown = errors.New("nodes: the database does not answer")
+
 // Elsewhere reports whether a session with a full address is at another node, and not here.
 func (n *Nodes) Elsewhere(ctx context.Context, address string) (is bool, err error) {
 	n.mutex.Lock()
@@ -147,10 +151,14 @@ func (n *Nodes) Elsewhere(ctx context.Context, address string) (is bool, err err
 	if here {
 		return false, nil
 	}
+	if n.down.Load() { // nobody waits to try that: Run does
+		return false, errDown
+	}
 	var count int
 	err = n.db.QueryRowContext(ctx, n.store.In(`SELECT COUNT(*) FROM server_sessions JOIN server_nodes ON server_nodes.node = server_sessions.node
 		WHERE address = #1 AND server_nodes.node <> #2 AND seen >= #3`), address, n.name, time.Now().Add(-lost).UnixMicro()).Scan(&count)
 	if err != nil {
+		n.down.Store(ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded))
 		return false, fmt.Errorf("nodes: %w", err)
 	}
 	return count > 0, nil

@@ -7,6 +7,7 @@ package nodes
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 )
 
@@ -21,21 +22,21 @@ func (n *Nodes) Run(ctx context.Context, every time.Duration) {
 	defer ticks.Stop()
 	shown := time.Now()
 	for {
-		var err error
 		select {
 		case now := <-ticks.C:
+			var err error
 			if now.Sub(shown) >= showEvery {
-				shown = now
 				err = n.show(ctx)
 			}
-			if err == nil {
-				err = n.endReplaced(ctx)
+			switch err = errors.Join(err, n.endReplaced(ctx)); {
+			case err == nil && now.Sub(shown) >= showEvery:
+				shown = now // else the others are not to wait longer than this node has to
+			case err != nil && ctx.Err() == nil:
+				n.log.Error("other nodes not looked for", "error", err)
 			}
+			n.down.Store(err != nil)
 		case <-ctx.Done():
 			return
-		}
-		if err != nil && ctx.Err() == nil {
-			n.log.Error("other nodes not looked for", "error", err)
 		}
 	}
 }

@@ -261,14 +261,7 @@ func (r *Router) mail(ctx context.Context, from string, s *sent) error {
 	if err := errors.Join(r.Store.Put(ctx, actions.NewRow(p, false))...); err != nil {
 		return fmt.Errorf("router: %w", err)
 	}
-	clients, _ := r.recipients(s)
-	if taken, _ := hand(s, clients); !taken {
-		return nil
-	}
-	// They came meanwhile, and may have asked for their mail too early. It may come twice, which harms nobody.
-	if err := r.Store.Delete(ctx, p.Identity()); err != nil {
-		return fmt.Errorf("router: %w", err)
-	}
+	r.Keeper.Mailed(time.Now(), p.Key.To) // they may have come meanwhile
 	return nil
 }
 
