@@ -318,6 +318,19 @@ func TestMailOfAnActionIsNotForgotten(t *testing.T) {
 	}
 }
 
+// What the host has put into the store itself goes to a stream that is here.
+func TestMailed(t *testing.T) {
+	n := newNewsroom(t)
+	n.Mailed(n.now, "juliet@capulet.example") // nobody is there
+	n.expectNothing()
+	n.begun()
+	n.Mailed(n.now, "juliet@capulet.example/balcony")
+	n.listed(mailRow(9, "mail", false))
+	if e := n.expect(untilack.WriteStanza); e.Packet.Key.ID != "mail" {
+		t.Errorf("written: %v", e)
+	}
+}
+
 // A message for a stream that is not here, by its full address, is for the chain of actions, though
 // another stream may have it when that is gone: it may be at another node.
 func TestAwayForAStreamElsewhere(t *testing.T) {
