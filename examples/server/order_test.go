@@ -122,11 +122,11 @@ func TestLockedStore(t *testing.T) {
 func TestReceiptsForABusySender(t *testing.T) {
 	t.Parallel()
 	c := testConfig(t)
-	c.Memory = true
+	c.Memory, c.AckWait, c.ProbeWait = true, time.Minute, time.Minute
 	s := start(t, c)
 	romeo, juliet := s.enter(t, "romeo", "orchard", 0), s.enter(t, "juliet", "phone", 0)
-	const count = 8000
-	body := strings.Repeat("x", 2000)
+	const count = 2500
+	body := strings.Repeat("x", 6000)
 	for i := range count {
 		juliet.stanza("<message to='romeo@localhost/orchard' id='r%d' type='chat'><received xmlns='urn:xmpp:receipts' id='m%d'/><body>%s</body></message>", i, i, body)
 	}
@@ -134,6 +134,7 @@ func TestReceiptsForABusySender(t *testing.T) {
 	if s.waitsFor(t, "romeo@localhost") == 0 {
 		t.Fatal("he has got all")
 	}
+	_ = romeo.conn.SetReadDeadline(time.Now().Add(patience))
 	seen := make(map[string]bool)
 	for in := bufio.NewReader(romeo.conn); len(seen) < count; {
 		part, err := in.ReadString('>')
