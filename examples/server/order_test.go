@@ -122,11 +122,11 @@ func TestLockedStore(t *testing.T) {
 func TestReceiptsForABusySender(t *testing.T) {
 	t.Parallel()
 	c := testConfig(t)
-	c.Memory, c.AckWait, c.ProbeWait = true, time.Minute, time.Minute
+	c.Memory, c.AckWait, c.ProbeWait, c.WriteTimeout = true, time.Minute, time.Minute, time.Minute
 	s := start(t, c)
 	romeo, juliet := s.enter(t, "romeo", "orchard", 0), s.enter(t, "juliet", "phone", 0)
-	const count = 2500
-	body := strings.Repeat("x", 6000)
+	const count = 1200
+	body := strings.Repeat("x", 12_000)
 	for i := range count {
 		juliet.stanza("<message to='romeo@localhost/orchard' id='r%d' type='chat'><received xmlns='urn:xmpp:receipts' id='m%d'/><body>%s</body></message>", i, i, body)
 	}
