@@ -29,15 +29,21 @@
 //
 // What is usual, new packets within the quotas and deletions, is written without being read
 // first: in PostgreSQL as one statement, in SQLite as one if it is alone, else as a
-// transaction that writes each recipient once. What turns out to be
+// transaction. What turns out to be
 // otherwise takes a longer way, a transaction that reads first. So does what failed, once
 // more; and if that fails while the database answers, each call is tried alone, so that no
 // row fails because of another.
 //
+// # Quotas
+//
+// What a recipient has is counted before a Store puts the first row for them, and again when
+// what was put since, by this Store for them or by others for anybody, could have used up the
+// quota.
+//
 // # Tables
 //
-// untilack_rows holds the rows, untilack_boxes how much each recipient has (for quotas),
-// untilack_marks what was deleted a short while ago, untilack_clock one number, and
-// untilack_schema the version of all this. SQLite has two views with triggers besides.
+// untilack_rows holds the rows, untilack_marks what was deleted a short while ago,
+// untilack_clock the last number and how many bytes were ever put, and untilack_schema the
+// version of all this. SQLite has two views with triggers besides.
 // Nothing but a Store should write to them. See docs/STORES.md.
 package sqlstore

@@ -92,8 +92,8 @@ func (s *Store) recall(g *group) {
 }
 
 func (s *Store) recallEntries(ctx context.Context, entries []*entry) error {
-	var clock int64
-	if err := s.db.QueryRowContext(ctx, readClock).Scan(&clock); err != nil {
+	clock, err := s.readClock(ctx)
+	if err != nil {
 		return err
 	}
 	ids := make([]identity, len(entries))
@@ -123,7 +123,7 @@ func (s *Store) recallEntries(ctx context.Context, entries []*entry) error {
 		})
 	}
 	for _, e := range entries {
-		e.recalled, e.clock, e.deleted = true, clock, deleted[e.id]
+		e.recalled, e.clock, e.deleted = true, clock.messages, deleted[e.id]
 	}
 	return err
 }

@@ -20,29 +20,30 @@ type Box struct {
 }
 
 const (
-	readUsage = `SELECT recipient, messages, bytes FROM untilack_boxes WHERE recipient = #1`
-	readTotal = `SELECT COALESCE(SUM(messages), 0), COALESCE(SUM(bytes), 0) FROM untilack_boxes`
-	listBoxes = `SELECT recipient, messages, bytes FROM untilack_boxes WHERE messages > 0 AND recipient > #1 ORDER BY recipient LIMIT #2`
+	usage     = `COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM untilack_rows`
+	readTotal = `SELECT ` + usage
+	readBoxes = `SELECT recipient, ` + usage + ` WHERE recipient IN (@1) GROUP BY recipient`
+	listBoxes = `SELECT recipient, ` + usage + ` WHERE recipient > #1 GROUP BY recipient ORDER BY recipient LIMIT #2`
 	oldRows   = `SELECT recipient, sender, message, sum, received FROM untilack_rows ORDER BY number LIMIT #1`
 	endedRows = `SELECT recipient, sender, message, sum, received FROM untilack_rows WHERE expires IS NOT NULL AND expires <= #1 ORDER BY expires LIMIT #2`
 	oldMarks  = `DELETE FROM untilack_marks WHERE deleted BETWEEN -9223372036854775807 AND ` +
 		`(SELECT MAX(deleted) FROM (SELECT deleted FROM untilack_marks WHERE deleted < #1 ORDER BY deleted LIMIT #2) AS oldest)`
-	emptyBoxes = `DELETE FROM untilack_boxes WHERE messages <= 0`
 )
 
-// Used returns what is kept for recipient.
+// Used returns what is kept for recipient. It counts it.
 func (s *Store) Used(ctx context.Context, recipient string) (actions.Usage, error) {
 	if !isText(recipient) {
 		return actions.Usage{}, ctx.Err()
 	}
-	boxes, err := s.boxes(ctx, readUsage, recipient)
+	boxes, err := s.boxes(ctx, readBoxes, recipient)
 	if err != nil || len(boxes) == 0 {
 		return actions.Usage{}, wrapped("used", err)
 	}
 	return boxes[0].Usage, nil
 }
 
-// Total returns what is kept in all. It looks at all recipients for whom something is.
+// Total returns what is kept in all. It counts it, which takes some 0.1 s for each million of
+// rows.
 func (s *Store) Total(ctx context.Context) (total actions.Usage, err error) {
 	err = s.query(ctx, readTotal, 1, nil, func(rows *sql.Rows) error { return rows.Scan(&total.Messages, &total.Bytes) })
 	return total, wrapped("total", err)
@@ -113,13 +114,13 @@ func (s *Store) sweep(ctx context.Context, match func(received int64) bool, patt
 	}
 }
 
-// forget removes what is remembered of deletions long ago, and boxes that are empty.
+// forget removes what is remembered of deletions long ago.
 func (s *Store) forget(ctx context.Context, now time.Time) error {
 	before := micros(now.Add(-s.options.MarkTime))
 	for forgotten := int64(marksPage); forgotten >= marksPage; {
 		err := s.inTransaction(ctx, func(tx *sql.Tx) (err error) {
 			t := s.newTransaction(ctx, tx)
-			if err = t.lock(1); err == nil {
+			if _, err = t.lock(1); err == nil {
 				forgotten, err = t.execCount(oldMarks, 1, []any{before, marksPage})
 			}
 			return err
@@ -128,11 +129,5 @@ func (s *Store) forget(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
-	return s.inTransaction(ctx, func(tx *sql.Tx) error {
-		t := s.newTransaction(ctx, tx)
-		if err := t.lock(1); err != nil {
-			return err
-		}
-		return t.exec(emptyBoxes, 1, nil)
-	})
+	return nil
 }

@@ -6,104 +6,125 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"encoding/hex"
+	"errors"
 	"strconv"
+	"strings"
 )
 
 // In PostgreSQL a batch is one statement: a round trip costs as much as a row.
 //
 // All parts of a statement see what was committed when it began, also if it waits for the
 // clock meanwhile. So the clock must still show what it showed then. If another process
-// was faster nothing is written, and the batch takes the long way.
+// was faster nothing is written, and the batch takes the long way. So it does if recipients may
+// have no room by now.
 const (
 	movedClock = `clock AS (
-	UPDATE untilack_clock SET value = value + #1::bigint
-	WHERE one = 1 AND value = (SELECT value FROM untilack_clock WHERE one = 1)
-	RETURNING value - #1::bigint AS before
+	UPDATE untilack_clock SET value = value + #1::bigint, bytes = bytes + #2::bigint
+	WHERE one = 1 AND value = (SELECT value FROM untilack_clock WHERE one = 1) AND value <= #3::bigint AND bytes <= #4::bigint
+	RETURNING value, bytes
 )`
 
 	// Marks are read in one piece: they may be kept in several.
-	//
-	// "IS TRUE" makes PostgreSQL look the recipients up in a hash; it takes them for one, and
-	// would go through all of them for each row.
-	putBatch = `, ` + movedClock + `, recent AS MATERIALIZED (
+	written = `, recent AS MATERIALIZED (
 	SELECT identities || ''::bytea AS identities FROM untilack_marks
-	WHERE deleted BETWEEN #2::bigint AND 9223372036854775807 OR number BETWEEN #3::bigint AND 9223372036854775807
+	WHERE deleted BETWEEN #5::bigint AND 9223372036854775807 OR number BETWEEN #6::bigint AND 9223372036854775807
 ), late AS (
 	SELECT substring(identities FROM start FOR 20) AS identity FROM recent CROSS JOIN generate_series(1, length(identities), 20) AS start
 ), fresh AS (
-	SELECT input.*, before + place AS number FROM clock CROSS JOIN input
+	SELECT input.*, value - #1::bigint + place AS number FROM clock CROSS JOIN input
 	WHERE (SELECT 1 FROM untilack_rows WHERE untilack_rows.identity = input.identity) IS NULL
 	AND NOT EXISTS (SELECT 1 FROM late WHERE late.identity = input.identity)
-), boxed AS (
-	INSERT INTO untilack_boxes (recipient, messages, bytes)
-	SELECT recipient, COUNT(*), SUM(size)::bigint FROM fresh GROUP BY recipient
-	ON CONFLICT (recipient) DO UPDATE
-	SET messages = untilack_boxes.messages + excluded.messages, bytes = untilack_boxes.bytes + excluded.bytes
-	WHERE untilack_boxes.messages + excluded.messages <= #4::bigint AND untilack_boxes.bytes + excluded.bytes <= #5::bigint
-	RETURNING recipient
+), written AS (
+	INSERT INTO untilack_rows (` + insertColumns + `) SELECT ` + insertColumns + ` FROM fresh RETURNING 1
 )
-INSERT INTO untilack_rows (` + insertColumns + `)
-SELECT ` + insertColumns + ` FROM fresh WHERE (recipient IN (SELECT recipient FROM boxed)) IS TRUE`
+SELECT value, bytes, (SELECT COUNT(*) FROM written) FROM clock`
 
 	// Stanzas come in one piece: as an array they would be sent in hexadecimal.
-	putMany = `WITH input AS (
+	writeMany = `WITH ` + movedClock + `, input AS (
 	SELECT place, identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size,
-		substring(#6::bytea FROM start FOR length) AS stanza
-	FROM unnest(#7::bytea[], #8::text[], #9::text[], #10::text[], #11::bigint[], #12::text[], #13::bigint[], #14::smallint[],
-		#15::bigint[], #16::bigint[], #17::bigint[], #18::bigint[], #19::int[], #20::int[]) WITH ORDINALITY
+		substring(#10::bytea FROM start FOR length) AS stanza
+	FROM unnest(#11::bytea[], #12::text[], #13::text[], #14::text[], #15::bigint[], #16::text[], #17::bigint[], #18::smallint[],
+		#19::bigint[], #20::bigint[], #21::bigint[], #22::bigint[], #23::int[], #24::int[]) WITH ORDINALITY
 		AS input (identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size, start, length, place)
-)` + putBatch
+), gone AS (
+	DELETE FROM untilack_rows WHERE EXISTS (SELECT 1 FROM clock) AND identity = ANY (#9::bytea[])
+), marked AS (
+	INSERT INTO untilack_marks (number, deleted, identities) SELECT value, #7::bigint, #8::bytea FROM clock WHERE length(#8::bytea) > 0
+)` + written
 
-	// For one row arrays would take twice the time; so it is with deletions.
-	putOne = `WITH input AS (
-	SELECT 1::bigint AS place, #6::bytea AS identity, #7::text AS recipient, #8::text AS sender, #9::text AS message, #10::bigint AS sum,
-		#11::text AS resource, #12::bigint AS marks, #13::smallint AS custody, #14::bigint AS received, #15::bigint AS expires,
-		#16::bigint AS attempt, #17::bigint AS size, #18::bytea AS stanza
-)` + putBatch
+	// For one row arrays would take twice the time; so it is with a deletion.
+	putOne = `WITH ` + movedClock + `, input AS (
+	SELECT 1::bigint AS place, #7::bytea AS identity, #8::text AS recipient, #9::text AS sender, #10::text AS message, #11::bigint AS sum,
+		#12::text AS resource, #13::bigint AS marks, #14::smallint AS custody, #15::bigint AS received, #16::bigint AS expires,
+		#17::bigint AS attempt, #18::bigint AS size, #19::bytea AS stanza
+)` + written
 
-	deletedRows = `WITH ` + movedClock + `, gone AS (
-	DELETE FROM untilack_rows WHERE EXISTS (SELECT 1 FROM clock) AND identity = `
-	deletedBoxes = ` RETURNING recipient, size
-), boxed AS (
-	UPDATE untilack_boxes SET messages = untilack_boxes.messages - less.messages, bytes = untilack_boxes.bytes - less.bytes
-	FROM (SELECT recipient, COUNT(*) AS messages, SUM(size)::bigint AS bytes FROM gone GROUP BY recipient) AS less
-	WHERE untilack_boxes.recipient = less.recipient
+	deleteOne = `WITH ` + movedClock + `, gone AS (
+	DELETE FROM untilack_rows WHERE EXISTS (SELECT 1 FROM clock) AND identity = #6::bytea
+), marked AS (
+	INSERT INTO untilack_marks (number, deleted, identities) SELECT value, #5::bigint, #6::bytea FROM clock
 )
-INSERT INTO untilack_marks (number, deleted, identities) SELECT before + 1, #2::bigint, #3::bytea FROM clock`
-
-	deleteMany = deletedRows + `ANY (#4::bytea[])` + deletedBoxes
-	deleteOne  = deletedRows + `#3::bytea` + deletedBoxes
+SELECT value, bytes, 0 FROM clock`
 )
 
-func (s *Store) putPostgreSQL(ctx context.Context, b *batch) error {
-	pattern, from := putMany, b.since()
-	args := []any{int64(len(b.puts)), from.deleted, from.number, s.options.maxMessages(), s.options.maxBytes()}
-	if len(b.puts) == 1 {
-		pattern, args = putOne, append(args, b.puts[0].values()...)
-	} else {
-		args = appendArrays(args, b.puts)
+// writePostgreSQL writes a batch.
+func (s *Store) writePostgreSQL(ctx context.Context, b *batch, _ *group) (moved amount, err error) {
+	if err := s.countFor(ctx, b); err != nil {
+		return moved, err
 	}
-	result, err := s.db.ExecContext(ctx, s.texts.text(pattern, 1), args...)
-	return affects(len(b.puts), result, err)
+	moved = b.moves()
+	limit := s.quotas.limit(b.more)
+	pattern, args := b.statement([]any{moved.messages, moved.bytes, limit.messages, limit.bytes})
+	var clock amount
+	var written int
+	err = s.db.QueryRowContext(ctx, s.texts.text(pattern, 1), args...).Scan(&clock.messages, &clock.bytes, &written)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && written != len(b.puts) {
+		return moved, errUnusual
+	}
+	if err == nil {
+		s.quotas.see(clock.minus(moved))
+	}
+	return moved, err
 }
 
-func (s *Store) deletePostgreSQL(ctx context.Context, b *batch) error {
-	pattern, args := deleteOne, []any{int64(1), micros(s.options.Now()), joined(idsOf(b.deletes))}
-	if len(b.deletes) > 1 {
+// countFor counts what recipients have who are not known.
+func (s *Store) countFor(ctx context.Context, b *batch) error {
+	unknown := s.quotas.unknown(b.more)
+	if len(unknown) == 0 {
+		return nil
+	}
+	clock, err := s.readClock(ctx) // first: what is put meanwhile is counted twice
+	if err != nil {
+		return err
+	}
+	s.quotas.see(clock)
+	return s.quotas.count(b, unknown, func(pattern string, entries int, args []any, each func(scanner) error) error {
+		return s.query(ctx, pattern, entries, args, func(rows *sql.Rows) error { return each(rows.Scan) })
+	})
+}
+
+// statement returns what writes the batch, after the arguments that concern the clock.
+func (b *batch) statement(args []any) (pattern string, _ []any) {
+	now, from := micros(b.options.Now()), b.since()
+	switch {
+	case len(b.puts)+len(b.deletes) > 1:
 		var ids array
 		for _, e := range b.deletes {
 			ids.add(e.id[:])
 		}
-		pattern, args = deleteMany, append(args, ids.text())
+		args = append(args, from.deleted, from.number, now, joined(idsOf(b.deletes)), ids.text())
+		return writeMany, appendArrays(args, b.puts)
+	case len(b.puts) == 1:
+		return putOne, append(append(args, from.deleted, from.number), b.puts[0].values()...)
 	}
-	result, err := s.db.ExecContext(ctx, s.texts.text(pattern, 1), args...)
-	return affects(1, result, err)
+	return deleteOne, append(args, now, b.deletes[0].id[:])
 }
 
-// appendArrays appends the arguments of putMany from the stanzas on.
+// appendArrays appends the arguments of writeMany from the stanzas on.
 func appendArrays(args []any, puts []*entry) []any {
-	var stanzas []byte
+	stanzas := []byte{} // not NULL
 	columns := make([]array, stanzaColumn+2)
 	for _, e := range puts {
 		values := e.values()
@@ -151,5 +172,4 @@ func (a *array) quote(text string) {
 	*a = append(*a, '"')
 }
 
-// text returns the array, which is not empty.
-func (a array) text() string { return "{" + string(a[1:]) + "}" }
+func (a array) text() string { return "{" + strings.TrimPrefix(string(a), ",") + "}" }

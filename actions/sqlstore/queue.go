@@ -26,7 +26,7 @@ const (
 type queue struct {
 	write func(*group)
 	most  int  // entries at once
-	mixed bool // puts and deletions too, and a group that is being written can grow
+	grows bool // a group that is being written does
 	room  chan struct{}
 	more  chan struct{} // that something came
 
@@ -47,7 +47,6 @@ func newQueue(write func(*group), most int) *queue {
 // A request is one call of Put or Delete, or a part of it.
 type request struct {
 	entries []*entry
-	delete  bool
 	bytes   int64
 	done    chan struct{} // closed when the entries have their errors
 	mu      sync.Mutex
@@ -55,7 +54,7 @@ type request struct {
 }
 
 func newRequest(entries []*entry) *request {
-	r := &request{entries: entries, delete: entries[0].delete, done: make(chan struct{})}
+	r := &request{entries: entries, done: make(chan struct{})}
 	for _, e := range entries {
 		r.bytes += e.size
 	}
@@ -130,7 +129,7 @@ func (q *queue) add(r *request) {
 func (q *queue) run() {
 	for {
 		g := &group{queue: q}
-		if !q.mixed {
+		if !q.grows {
 			g.gather()
 		}
 		if !g.take() {
@@ -217,8 +216,8 @@ func (q *queue) length() int {
 	return len(q.waiting)
 }
 
-// take takes in what waits, of what may be together what came first. It reports whether
-// anything waited; if not, and the group is empty, it is over.
+// take takes in what waits, as much as there is room for. It reports whether anything waited;
+// if not, and the group is empty, it is over.
 func (g *group) take() bool {
 	q := g.queue
 	q.mu.Lock()
@@ -229,12 +228,8 @@ func (g *group) take() bool {
 	}
 	var others []*request
 	for i, r := range q.waiting {
-		if !q.mixed && r.delete != q.waiting[0].delete {
-			others = append(others, r)
-			continue
-		}
 		if !g.hasRoom(r) {
-			others = append(others, q.waiting[i:]...)
+			others = q.waiting[i:]
 			break
 		}
 		if !r.begin() {

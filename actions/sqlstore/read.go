@@ -123,13 +123,13 @@ func (s *Store) News(ctx context.Context, recipients []string, since string, lim
 	if err := ctx.Err(); err != nil {
 		return nil, since, err
 	}
-	var clock int64
-	if err := s.db.QueryRowContext(ctx, readClock).Scan(&clock); err != nil {
+	shown, err := s.readClock(ctx)
+	if err != nil {
 		return nil, since, wrapped("news", err)
 	}
+	clock := shown.messages
 	after := clock
 	if since != "" {
-		var err error
 		if after, err = strconv.ParseInt(since, 10, 64); err != nil || after < 0 || after > clock {
 			return nil, since, actions.ErrMark
 		}

@@ -55,6 +55,14 @@ var migrations = [][]string{
 		`CREATE TABLE untilack_clock (one INTEGER PRIMARY KEY, value BIGINT NOT NULL)`,
 		`INSERT INTO untilack_clock VALUES (1, 0)`,
 	},
+	// What recipients have is counted, by an index that has all that takes. With the tables of
+	// version 1 a row for each was written with each commit.
+	{
+		`DROP TABLE untilack_boxes`,
+		`DROP INDEX untilack_rows_recipient`,
+		`CREATE INDEX untilack_rows_box ON untilack_rows (recipient, number, size)`,
+		`ALTER TABLE untilack_clock ADD COLUMN bytes BIGINT NOT NULL DEFAULT 0`,
+	},
 }
 
 // migrateTries is how often Migrate tries, for another process may do the same at the same
@@ -118,8 +126,8 @@ func advance(ctx context.Context, db *sql.DB, d Dialect, version int) error {
 		return err
 	}
 	statements := migrations[version]
-	if d == SQLite && version == 0 {
-		statements = slices.Concat(statements, triggers)
+	if d == SQLite && version == len(migrations)-1 {
+		statements = slices.Concat(oldTriggers, statements, triggers)
 	}
 	for _, statement := range statements {
 		if _, err := tx.ExecContext(ctx, d.adapted(statement)); err != nil {

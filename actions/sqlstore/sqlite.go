@@ -21,51 +21,43 @@ const (
 
 // putColumns are those of a row but its number, and what the trigger compares with.
 const (
-	putColumns = `identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size, stanza, since_deleted, since_number, most_messages, most_bytes`
+	putColumns = `identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size, stanza, since_deleted, since_number, most_value, most_bytes`
 	putCount   = 17
 )
 
-// triggers belong to the first version of SQLite's tables.
+// oldTriggers removes those of other versions, and triggers makes those of the present one.
+var oldTriggers = []string{`DROP VIEW IF EXISTS untilack_put`, `DROP VIEW IF EXISTS untilack_delete`}
+
 var triggers = []string{
 	`CREATE VIEW untilack_put AS SELECT identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size, stanza,
-		0 AS since_deleted, 0 AS since_number, 0 AS most_messages, 0 AS most_bytes FROM untilack_rows`,
+		0 AS since_deleted, 0 AS since_number, 0 AS most_value, 0 AS most_bytes FROM untilack_rows`,
 	`CREATE TRIGGER untilack_put_row INSTEAD OF INSERT ON untilack_put BEGIN
 		SELECT RAISE(ABORT, 'untilack: deleted before') FROM untilack_marks
 			WHERE (deleted >= NEW.since_deleted OR number >= NEW.since_number) AND instr(identities, NEW.identity);
-		INSERT INTO untilack_boxes (recipient, messages, bytes) VALUES (NEW.recipient, 1, NEW.size)
-			ON CONFLICT (recipient) DO UPDATE SET messages = messages + 1, bytes = bytes + excluded.bytes;
-		SELECT RAISE(ABORT, 'untilack: quota') FROM untilack_boxes
-			WHERE recipient = NEW.recipient AND (messages > NEW.most_messages OR bytes > NEW.most_bytes);
-		UPDATE untilack_clock SET value = value + 1 WHERE one = 1;
+		SELECT RAISE(ABORT, 'untilack: quota') FROM untilack_clock WHERE one = 1 AND (value > NEW.most_value OR bytes > NEW.most_bytes);
+		UPDATE untilack_clock SET value = value + 1, bytes = bytes + NEW.size WHERE one = 1;
 		INSERT INTO untilack_rows (` + insertColumns + `)
 			SELECT value, NEW.identity, NEW.recipient, NEW.sender, NEW.message, NEW.sum, NEW.resource, NEW.marks, NEW.custody,
 				NEW.received, NEW.expires, NEW.attempt, NEW.size, NEW.stanza FROM untilack_clock WHERE one = 1;
 	END`,
 	`CREATE VIEW untilack_delete AS SELECT identity, 0 AS deleted FROM untilack_rows`,
 	`CREATE TRIGGER untilack_delete_row INSTEAD OF INSERT ON untilack_delete BEGIN
-		UPDATE untilack_boxes SET messages = messages - 1, bytes = bytes - (SELECT size FROM untilack_rows WHERE identity = NEW.identity)
-			WHERE recipient = (SELECT recipient FROM untilack_rows WHERE identity = NEW.identity);
 		DELETE FROM untilack_rows WHERE identity = NEW.identity;
 		UPDATE untilack_clock SET value = value + 1 WHERE one = 1;
 		INSERT INTO untilack_marks (number, deleted, identities) SELECT value, NEW.deleted, NEW.identity FROM untilack_clock WHERE one = 1;
 	END`,
 }
 
-// takeRows deletes so many rows at once: it takes less time for each the more there are.
-const (
-	takeRows    = `DELETE FROM untilack_rows WHERE identity IN (@1) RETURNING recipient, size`
-	takenAtOnce = 64
-)
+// takenAtOnce is how many rows one statement deletes: it takes less time for each the more
+// there are.
+const takenAtOnce = 64
 
 // prepare prepares the statements, for as long as the database is open. In a transaction
 // it could wait for itself.
 func (s *Store) prepare(ctx context.Context) error {
-	usual := []statement{{putRow, putCount}, {deleteRow, 1}, {lockClock, 1}, {readMarks, 1}, {insertRows, 1}, {insertMark, 1}}
-	for length := 1; length <= s.dialect.mostTuples(); length *= 2 {
-		usual = append(usual, statement{upsertBoxes, length}, statement{s.boxesWithin, length})
-	}
+	usual := []statement{{putRow, putCount}, {deleteRow, 1}, {lockClock, 1}, {setClock, 1}, {readMarks, 1}, {insertRows, 1}, {insertMark, 1}}
 	for length := 1; length <= takenAtOnce; length *= 2 {
-		usual = append(usual, statement{takeRows, length})
+		usual = append(usual, statement{deleteRows, length})
 	}
 	s.prepared = make(map[statement]*sql.Stmt, len(usual))
 	for _, p := range usual {
@@ -80,35 +72,33 @@ func (s *Store) prepare(ctx context.Context) error {
 
 // writeSQLite writes a batch. A statement alone is a transaction. A transaction takes in what
 // comes while it is under way: to write a row takes longer than to put the next one.
-func (s *Store) writeSQLite(ctx context.Context, b *batch, g *group) error {
-	now := micros(s.options.Now())
+func (s *Store) writeSQLite(ctx context.Context, b *batch, g *group) (moved amount, err error) {
 	switch {
-	case g.entries > 1 || !g.isComplete():
-		return s.inTransaction(ctx, func(tx *sql.Tx) error { return s.newTransaction(ctx, tx).writeBatch(b, g) })
+	case g.entries > 1 || !g.isComplete() || len(s.quotas.unknown(b.more)) > 0:
+		err = s.inTransaction(ctx, func(tx *sql.Tx) error { return s.newTransaction(ctx, tx).writeBatch(b, g) })
 	case len(b.puts) == 1:
-		from := b.since()
-		args := append(b.puts[0].values(), from.deleted, from.number, s.options.maxMessages(), s.options.maxBytes())
-		_, err := s.prepared[statement{putRow, putCount}].ExecContext(ctx, args...)
-		return err
+		from, limit := b.since(), s.quotas.limit(b.more)
+		args := append(b.puts[0].values(), from.deleted, from.number, limit.messages, limit.bytes)
+		_, err = s.prepared[statement{putRow, putCount}].ExecContext(ctx, args...)
+	default:
+		_, err = s.prepared[statement{deleteRow, 1}].ExecContext(ctx, b.deletes[0].id[:], micros(s.options.Now()))
 	}
-	_, err := s.prepared[statement{deleteRow, 1}].ExecContext(ctx, b.deletes[0].id[:], now)
-	return err
+	return b.moves(), err
 }
 
 // writeBatch writes a batch of more than one, as it is in the end.
 func (t *transaction) writeBatch(b *batch, g *group) error {
-	if err := t.lock(int64(g.queue.most + 1)); err != nil { // and a mark
+	clock, err := t.lock(maxEntries + 1) // and a mark
+	if err != nil {
 		return err
 	}
+	t.store.quotas.see(clock)
 	// That one has waited for the lock of the database. The others do not wait, and a
 	// context that can end costs each a goroutine.
 	t.ctx = context.WithoutCancel(t.ctx)
 	puts, deletes := 0, 0 // that are written
 	for puts+deletes < len(b.puts)+len(b.deletes) {
-		if err := t.deleteBatch(b.deletes[deletes:]); err != nil {
-			return err
-		}
-		if err := t.putBatch(b.puts[puts:]); err != nil {
+		if err := t.writePart(b, b.puts[puts:], b.deletes[deletes:]); err != nil {
 			return err
 		}
 		puts, deletes = len(b.puts), len(b.deletes)
@@ -119,41 +109,30 @@ func (t *transaction) writeBatch(b *batch, g *group) error {
 	return t.finishBatch(b)
 }
 
-// putBatch writes rows, and adds them to t.boxes.
-func (t *transaction) putBatch(puts []*entry) error {
+// writePart writes rows and deletes others.
+func (t *transaction) writePart(b *batch, puts, deletes []*entry) error {
+	quotas := t.store.quotas
+	if err := quotas.count(b, quotas.unknown(b.more), t.query); err != nil {
+		return err
+	}
+	for part := range slices.Chunk(idsOf(deletes), takenAtOnce) {
+		args := padded(arguments(part))
+		if err := t.exec(deleteRows, len(args), args); err != nil {
+			return err
+		}
+	}
 	for _, e := range puts {
 		t.clock++
 		if err := t.exec(insertRows, 1, append([]any{t.clock}, e.values()...)); err != nil {
 			return err
 		}
-		t.box(e.identity.To).add(e.size)
 	}
 	return nil
 }
 
-// deleteBatch deletes rows, and removes them from t.boxes.
-func (t *transaction) deleteBatch(deletes []*entry) error {
-	for part := range slices.Chunk(idsOf(deletes), takenAtOnce) {
-		args := padded(arguments(part))
-		err := t.query(takeRows, len(args), args, func(scan scanner) error {
-			var recipient string
-			var size int64
-			err := scan(&recipient, &size)
-			t.box(recipient).remove(size)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// finishBatch writes what there is once for a batch: a mark, and how much each recipient has.
+// finishBatch writes what there is once for a batch: a mark, and the clock.
 func (t *transaction) finishBatch(b *batch) error {
-	boxes := upsertBoxes
 	if len(b.puts) > 0 {
-		boxes = t.store.boxesWithin
 		if err := t.findLate(b); err != nil {
 			return err
 		}
@@ -165,7 +144,7 @@ func (t *transaction) finishBatch(b *batch) error {
 			return err
 		}
 	}
-	return t.writeBoxes(boxes)
+	return t.exec(setClock, 1, []any{t.clock, b.moves().bytes})
 }
 
 // findLate returns errUnusual if one of the rows was deleted before.

@@ -56,13 +56,15 @@ func (o *Options) withDefaults() Options {
 	return options
 }
 
-// maxMessages and maxBytes return the quotas as numbers to compare with.
-func (o *Options) maxMessages() int64 { return quota(int64(o.MaxMessages)) }
-func (o *Options) maxBytes() int64    { return quota(o.MaxBytes) }
+// most returns the quotas as numbers to compare with.
+func (o *Options) most() amount { return amount{quota(int64(o.MaxMessages)), quota(o.MaxBytes)} }
+
+// noQuota is more than anybody has, and leaves room for sums.
+const noQuota = math.MaxInt64 / 2
 
 func quota(limit int64) int64 {
 	if limit < 0 {
-		return math.MaxInt64
+		return noQuota
 	}
 	return limit
 }
@@ -82,11 +84,10 @@ type Store struct {
 	options Options
 	texts   texts
 
-	// boxesWithin is upsertBoxes within the quotas.
-	boxesWithin string
-	prepared    map[statement]*sql.Stmt // for SQLite only
-	queue       *queue
-	old         *queue // of what is recalled
+	prepared map[statement]*sql.Stmt // for SQLite only
+	quotas   *quotas
+	queue    *queue
+	old      *queue // of what is recalled
 }
 
 var _ actions.Store = (*Store)(nil)
@@ -118,7 +119,7 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, o *Options) (*Store, error
 		return nil, fmt.Errorf("%w: it is %d, and this package needs %d, see Migrate", ErrVersion, version, len(migrations))
 	}
 	s := &Store{db: db, dialect: d, options: o.withDefaults(), texts: texts{dialect: d}}
-	s.boxesWithin = upsertBoxes + fmt.Sprintf(withinQuotas, s.options.maxMessages(), s.options.maxBytes())
+	s.quotas = newQuotas(&s.options)
 	if d == SQLite {
 		if err := s.prepare(ctx); err != nil {
 			return nil, wrapped("open", err)
@@ -126,11 +127,15 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, o *Options) (*Store, error
 	}
 	// Who has the clock's row finishes first: perhaps the last commit of a process that
 	// was killed, and whose rows are to be seen from now on.
-	if err := s.inTransaction(ctx, func(tx *sql.Tx) error { return s.newTransaction(ctx, tx).lock(1) }); err != nil {
+	err = s.inTransaction(ctx, func(tx *sql.Tx) error {
+		_, err := s.newTransaction(ctx, tx).lock(1)
+		return err
+	})
+	if err != nil {
 		return nil, wrapped("open", err)
 	}
 	s.queue, s.old = newQueue(s.write, maxEntries), newQueue(s.recall, maxRecalled)
-	s.queue.mixed = d == SQLite // in PostgreSQL they are different statements
+	s.queue.grows = d == SQLite // in PostgreSQL it is one statement
 	return s, nil
 }
 

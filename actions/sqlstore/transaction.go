@@ -5,7 +5,6 @@
 package sqlstore
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"maps"
@@ -26,15 +25,15 @@ type transaction struct {
 	clock int64 // the last number that was given
 
 	packets  map[identity]*packet
-	boxes    map[string]*box
-	order    []identity // of packets
+	boxes    map[string]*amount // what recipients of rows have
+	order    []identity         // of packets
 	prepared map[statement]*sql.Stmt
 }
 
 func (s *Store) newTransaction(ctx context.Context, tx *sql.Tx) *transaction {
 	return &transaction{
 		Tx: tx, ctx: ctx, store: s, now: micros(s.options.Now()),
-		packets: make(map[identity]*packet), boxes: make(map[string]*box), prepared: make(map[statement]*sql.Stmt),
+		packets: make(map[identity]*packet), boxes: make(map[string]*amount), prepared: make(map[statement]*sql.Stmt),
 	}
 }
 
@@ -53,23 +52,10 @@ type packet struct {
 	marked  bool // deleted is new
 }
 
-// A box is what a recipient has, and how that changes.
-type box struct{ messages, bytes, moreMessages, moreBytes int64 }
-
-func (b *box) add(size int64) {
-	b.moreMessages++
-	b.moreBytes += size
-}
-
-func (b *box) remove(size int64) {
-	b.moreMessages--
-	b.moreBytes -= size
-}
-
 func (t *transaction) run(entries []*entry) error {
 	// The clock first: from now on no other transaction of a Store is under way, and what
 	// those before have written is seen.
-	if err := t.lock(int64(len(entries) + 1)); err != nil { // and a mark
+	if _, err := t.lock(int64(len(entries) + 1)); err != nil { // and a mark
 		return err
 	}
 	if err := t.read(entries); err != nil {
@@ -82,21 +68,13 @@ func (t *transaction) run(entries []*entry) error {
 	return t.write()
 }
 
-// lock takes so many numbers from the clock, from t.clock + 1 on.
-func (t *transaction) lock(count int64) error {
-	err := t.query(lockClock, 1, []any{count}, func(scan scanner) error { return scan(&t.clock) })
-	t.clock -= count
-	return err
-}
-
-// box returns how what a recipient has changes.
-func (t *transaction) box(recipient string) *box {
-	b := t.boxes[recipient]
-	if b == nil {
-		b = new(box)
-		t.boxes[recipient] = b
-	}
-	return b
+// lock has no other transaction of a Store go on, and sets t.clock to the last number that was
+// given. There have to be so many more. It returns what the clock shows.
+func (t *transaction) lock(count int64) (before amount, err error) {
+	err = t.query(lockClock, 1, []any{count}, func(scan scanner) error { return scan(&before.messages, &before.bytes) })
+	before.messages -= count
+	t.clock = before.messages
+	return before, err
 }
 
 // statement returns a prepared statement, or nil if it is not.
@@ -136,10 +114,7 @@ func (t *transaction) query(pattern string, entries int, args []any, each func(s
 	return rows.Err()
 }
 
-const (
-	readRows  = `SELECT identity, custody, attempt, marks, size FROM untilack_rows WHERE identity IN (@1)`
-	readBoxes = `SELECT recipient, messages, bytes FROM untilack_boxes WHERE recipient IN (@1)`
-)
+const readRows = `SELECT identity, custody, attempt, marks, size FROM untilack_rows WHERE identity IN (@1)`
 
 // read reads what the database has of all entries.
 func (t *transaction) read(entries []*entry) error {
@@ -149,9 +124,9 @@ func (t *transaction) read(entries []*entry) error {
 			t.packets[e.id] = new(packet)
 			t.order = append(t.order, e.id)
 		}
-		t.box(e.identity.To)
 		if !e.delete {
 			puts = append(puts, e)
+			t.boxes[e.identity.To] = new(amount)
 		}
 	}
 	if err := t.readKnown(); err != nil {
@@ -160,25 +135,7 @@ func (t *transaction) read(entries []*entry) error {
 	if err := t.readMarks(sinceOf(puts, t.now-t.store.options.MarkTime.Microseconds())); err != nil {
 		return err
 	}
-	recipients := make([]any, 0, len(t.boxes))
-	for recipient := range t.boxes {
-		if isText(recipient) {
-			recipients = append(recipients, recipient)
-		}
-	}
-	if len(recipients) == 0 {
-		return nil
-	}
-	recipients = padded(recipients)
-	return t.query(readBoxes, len(recipients), recipients, func(scan scanner) error {
-		var recipient string
-		var messages, bytes int64
-		if err := scan(&recipient, &messages, &bytes); err != nil {
-			return err
-		}
-		*t.boxes[recipient] = box{messages: messages, bytes: bytes}
-		return nil
-	})
+	return count(t.query, slices.Collect(maps.Keys(t.boxes)), func(recipient string, has amount) { *t.boxes[recipient] = has })
 }
 
 func (t *transaction) readKnown() error {
@@ -220,8 +177,8 @@ func (t *transaction) decide(e *entry) {
 	p, b := t.packets[e.id], t.boxes[e.identity.To]
 	switch {
 	case e.delete:
-		if p.stands {
-			b.remove(p.size)
+		if p.stands && b != nil {
+			*b = b.minus(amount{1, p.size})
 		}
 		p.stands, p.insert, p.changed = false, nil, false
 		p.deleted, p.marked = t.now, true
@@ -254,12 +211,12 @@ func (t *transaction) merge(p *packet, r *actions.Row) {
 	}
 }
 
-func (t *transaction) insert(p *packet, b *box, e *entry) error {
-	r, o := &e.row, &t.store.options
-	if b.messages+b.moreMessages >= o.maxMessages() || b.bytes+b.moreBytes+e.size > o.maxBytes() {
+func (t *transaction) insert(p *packet, b *amount, e *entry) error {
+	r, has := &e.row, b.plus(amount{1, e.size})
+	if !has.within(t.store.options.most()) {
 		return actions.ErrQuota
 	}
-	b.add(e.size)
+	*b = has
 	t.clock++
 	p.stands, p.insert, p.number, p.size = true, e, t.clock, e.size
 	p.custody, p.attempt, p.marks = r.Custody, int64(r.Packet.Attempt), int64(r.Packet.Marks)
@@ -268,6 +225,7 @@ func (t *transaction) insert(p *packet, b *box, e *entry) error {
 
 // write writes what was decided.
 func (t *transaction) write() error {
+	var bytes int64
 	var gone, inserts []any
 	var marked []identity
 	var changes [][]any
@@ -282,6 +240,7 @@ func (t *transaction) write() error {
 		}
 		switch {
 		case p.insert != nil:
+			bytes += p.size
 			inserts = append(append(inserts, p.number), p.insert.values()...)
 		case p.changed:
 			changes = append(changes, []any{p.attempt, p.marks, asInt(p.custody), p.number, id})
@@ -299,14 +258,15 @@ func (t *transaction) write() error {
 		}
 	}
 	if len(marked) > 0 {
-		if err := t.exec(insertMark, 1, []any{t.clock + 1, t.now, joined(marked)}); err != nil {
+		t.clock++
+		if err := t.exec(insertMark, 1, []any{t.clock, t.now, joined(marked)}); err != nil {
 			return err
 		}
 	}
-	if _, err := t.execAll(insertRows, columns, inserts); err != nil {
+	if err := t.execAll(insertRows, columns, inserts); err != nil {
 		return err
 	}
-	return t.writeBoxes(upsertBoxes)
+	return t.exec(setClock, 1, []any{t.clock, bytes})
 }
 
 func (t *transaction) exec(pattern string, entries int, args []any) error {
@@ -340,34 +300,16 @@ func (t *transaction) change(args []any) error {
 const updateRowOnly = `UPDATE untilack_rows SET attempt = #1, marks = #2, custody = #3 WHERE identity = #4`
 
 // execAll runs a statement for tuples of so many columns, in statements of a few lengths.
-func (t *transaction) execAll(pattern string, columns int, args []any) (changed int64, err error) {
+func (t *transaction) execAll(pattern string, columns int, args []any) error {
 	for len(args) > 0 {
 		tuples := min(len(args)/columns, t.store.dialect.mostTuples())
 		if lengthFor(tuples) != tuples {
 			tuples = lengthFor(tuples) / 2
 		}
-		count, err := t.execCount(pattern, tuples, args[:tuples*columns])
-		if err != nil {
-			return changed, err
+		if err := t.exec(pattern, tuples, args[:tuples*columns]); err != nil {
+			return err
 		}
-		changed += count
 		args = args[tuples*columns:]
 	}
-	return changed, nil
-}
-
-// writeBoxes writes how much each recipient has, always in the same order. It returns
-// errUnusual if the statement did not write all.
-func (t *transaction) writeBoxes(pattern string) error {
-	var args []any
-	for _, recipient := range slices.SortedFunc(maps.Keys(t.boxes), cmp.Compare[string]) {
-		if b := t.boxes[recipient]; b.moreMessages != 0 || b.moreBytes != 0 {
-			args = append(args, recipient, b.moreMessages, b.moreBytes)
-		}
-	}
-	changed, err := t.execAll(pattern, 3, args)
-	if err == nil && changed != int64(len(args)/3) {
-		err = errUnusual
-	}
-	return err
+	return nil
 }

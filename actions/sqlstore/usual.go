@@ -11,7 +11,7 @@ import (
 )
 
 // A batch is a group of entries as it usually is: packets that the store has not seen,
-// for recipients who have room, and deletions, no packet twice; in PostgreSQL not both. It
+// for recipients who have room, and deletions, no packet twice. It
 // is written without being read first. If anything turns out to be otherwise the group
 // takes the long way: see transaction.
 type batch struct {
@@ -19,7 +19,7 @@ type batch struct {
 	puts    []*entry
 	deletes []*entry
 	seen    map[identity]bool
-	boxes   map[string]box // what puts take up
+	more    map[string]amount // that recipients get
 }
 
 // idsOf returns the identities of entries.
@@ -46,21 +46,20 @@ func (b *batch) add(entries []*entry) bool {
 			continue
 		}
 		b.puts = append(b.puts, e)
-		if !b.hasRoom(e) {
-			return false
-		}
+		b.more[e.identity.To] = b.more[e.identity.To].plus(amount{1, e.size})
 	}
 	return true
 }
 
-// hasRoom reports whether a recipient who has nothing would have room for all of the batch
-// and for an entry.
-func (b *batch) hasRoom(e *entry) bool {
-	box := b.boxes[e.identity.To]
-	box.messages++
-	box.bytes += e.size
-	b.boxes[e.identity.To] = box
-	return box.messages <= b.options.maxMessages() && box.bytes <= b.options.maxBytes()
+// moves returns by how much the batch moves the clock: it gives numbers to rows and a mark.
+func (b *batch) moves() (by amount) {
+	for _, m := range b.more {
+		by = by.plus(m)
+	}
+	if len(b.deletes) > 0 {
+		by.messages++
+	}
+	return by
 }
 
 // since returns from where on marks mean something to puts.
@@ -71,17 +70,21 @@ func (b *batch) since() since {
 // usual writes a group as a batch, if it is one. Without an error all of it is
 // committed. After one a part may be; to write that once more does nothing.
 func (s *Store) usual(ctx context.Context, g *group) error {
-	b := &batch{options: &s.options, seen: make(map[identity]bool, g.entries), boxes: make(map[string]box, g.entries)}
+	b := &batch{options: &s.options, seen: make(map[identity]bool, g.entries), more: make(map[string]amount, g.entries)}
 	if !b.add(g.all()) {
 		return errUnusual
 	}
+	write := s.writePostgreSQL
 	if s.dialect == SQLite {
-		return s.writeSQLite(ctx, b, g)
+		write = s.writeSQLite
 	}
-	if len(b.deletes) > 0 {
-		return s.deletePostgreSQL(ctx, b)
+	moved, err := write(ctx, b, g)
+	if err != nil {
+		s.quotas.forget(b.more)
+		return err
 	}
-	return s.putPostgreSQL(ctx, b)
+	s.quotas.put(b.more, moved)
+	return nil
 }
 
 // inTransaction does something in a transaction, which it commits if there is no error.
@@ -95,16 +98,4 @@ func (s *Store) inTransaction(ctx context.Context, do func(*sql.Tx) error) error
 		return err
 	}
 	return tx.Commit()
-}
-
-// affects returns errUnusual if a statement has not affected so many rows.
-func affects(want int, result sql.Result, err error) error {
-	if err != nil {
-		return err
-	}
-	got, err := result.RowsAffected()
-	if err == nil && got != int64(want) {
-		err = errUnusual
-	}
-	return err
 }

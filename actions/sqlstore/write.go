@@ -170,8 +170,8 @@ func (s *Store) write(g *group) {
 func (s *Store) answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	var value int64
-	return s.db.QueryRowContext(ctx, readClock).Scan(&value) == nil
+	_, err := s.readClock(ctx)
+	return err == nil
 }
 
 // fail gives all entries of a request an error, if it is one.
@@ -185,13 +185,18 @@ func (r *request) fail(err error) {
 }
 
 const (
-	readClock    = `SELECT value FROM untilack_clock WHERE one = 1`
-	lockClock    = `UPDATE untilack_clock SET value = value + #1 WHERE one = 1 RETURNING value`
-	deleteRows   = `DELETE FROM untilack_rows WHERE identity IN (@1)`
-	upsertBoxes  = `INSERT INTO untilack_boxes (recipient, messages, bytes) VALUES {3} ON CONFLICT (recipient) DO UPDATE SET messages = untilack_boxes.messages + excluded.messages, bytes = untilack_boxes.bytes + excluded.bytes`
-	withinQuotas = ` WHERE untilack_boxes.messages + excluded.messages <= %d AND untilack_boxes.bytes + excluded.bytes <= %d`
-	updateRow    = `UPDATE untilack_rows SET attempt = #1, marks = #2, custody = #3, changed = #4 WHERE identity = #5`
+	readClock  = `SELECT value, bytes FROM untilack_clock WHERE one = 1`
+	lockClock  = `UPDATE untilack_clock SET value = value + #1 WHERE one = 1 RETURNING value, bytes`
+	setClock   = `UPDATE untilack_clock SET value = #1, bytes = bytes + #2 WHERE one = 1`
+	deleteRows = `DELETE FROM untilack_rows WHERE identity IN (@1)`
+	updateRow  = `UPDATE untilack_rows SET attempt = #1, marks = #2, custody = #3, changed = #4 WHERE identity = #5`
 )
+
+// readClock returns what the clock shows.
+func (s *Store) readClock(ctx context.Context) (clock amount, err error) {
+	err = s.db.QueryRowContext(ctx, readClock).Scan(&clock.messages, &clock.bytes)
+	return clock, err
+}
 
 // commit writes entries of any kind in one transaction.
 func (s *Store) commit(ctx context.Context, entries []*entry) error {

@@ -147,7 +147,7 @@ func fillMarks(b *testing.B, db *sql.DB, deleted int64) {
 
 // measure runs rounds of the three.
 func measure(b *testing.B, d *database, senders int, remove bool) {
-	store, disk := d.newStore(b, &sqlstore.Options{MaxMessages: -1, MaxBytes: -1}), newDisk(b)
+	store, disk := d.newStore(b, nil), newDisk(b)
 	engine := newEngine(b, d, senders)
 	messages := 40 * senders
 	if senders == 1 {

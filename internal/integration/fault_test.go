@@ -100,6 +100,10 @@ func (c *faultyConn) QueryContext(ctx context.Context, text string, args []drive
 		rows, err = c.Conn.(driver.QueryerContext).QueryContext(ctx, text, args)
 		return err
 	})
+	if err != nil && rows != nil { // the answer is lost
+		rows.Close()
+		rows = nil
+	}
 	return rows, err
 }
 
