@@ -76,6 +76,30 @@ func TestThroughput(t *testing.T) {
 	}
 }
 
+// With a rate that many are offered, and those whose receipts are late are answered as well.
+func TestRate(t *testing.T) {
+	b := newBench(t, "-clients", "4", "-only", "memory,sqlite later", "-rate", "1000", "-late", "10")
+	b.duration = time.Second
+	var table strings.Builder
+	if err := b.runThroughput(&table); err != nil {
+		t.Fatal(err)
+	}
+	var r report
+	b.read(t, &r)
+	for _, c := range b.only {
+		s := r.Samples[c.name][0]
+		if s.Rate > 1500 || s.Tally.Answered != s.Tally.Sent {
+			t.Errorf("%s: %.0f messages/s, %+v; want 1,000/s or less, all answered", c.name, s.Rate, s.Tally)
+		}
+		if s.P50 >= lateness {
+			t.Errorf("%s: deliveries take %v, as late receipts do", c.name, s.P50)
+		}
+	}
+	if want := "sqlite later to memory: processor time"; !strings.Contains(table.String(), want) {
+		t.Errorf("got\n%s\nwant %q in it", &table, want)
+	}
+}
+
 // In a long run there are as many sessions as are asked for, and nothing is left of them.
 func TestEndurance(t *testing.T) {
 	b := newBench(t, "-idle", "20", "-chatting", "10")
@@ -121,7 +145,7 @@ func TestParty(t *testing.T) {
 }
 
 func TestRatio(t *testing.T) {
-	r := report{Samples: map[string][]sample{
+	r := report{Base: naive, Samples: map[string][]sample{
 		naive:    {{Rate: 10}, {Rate: 20}, {Rate: 40}},
 		"memory": {{Rate: 9}, {Rate: 10}, {Rate: 32}},
 	}}
@@ -134,7 +158,7 @@ func TestRatio(t *testing.T) {
 }
 
 func TestArguments(t *testing.T) {
-	for _, args := range []string{"x", "-clients 3", "-rounds 0", "-only nobody", "-idle 5", "-chatting 3", "-for 0s"} {
+	for _, args := range []string{"x", "-clients 3", "-rounds 0", "-only nobody", "-idle 5", "-chatting 3", "-for 0s", "-late 5", "-rate -1", "-rate 5 -chatting 2"} {
 		if _, err := parse(strings.Fields(args), io.Discard); err == nil {
 			t.Errorf("%q: got no error", args)
 		}

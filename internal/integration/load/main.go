@@ -37,6 +37,14 @@
 // of the server for a message and its receipt, without that of PostgreSQL; the ratio by it is
 // less disturbed by what else the machine does than that by time.
 //
+// With -rate, so many messages a second are offered and not as many as can be, and with -late one
+// in so many receipts comes half a second late, so that a server that waits for receipts before it
+// writes to its disk has something to write. Then a latency is that of the delivery: until the
+// message was read by its recipient. What waiting for receipts costs a server, to one without a
+// disk:
+//
+//	go run ./internal/integration/load -rate 20000 -late 100 -only 'memory,sqlite later' -rounds 9
+//
 // # Many clients
 //
 // With -idle, so many clients log in to examples/server and say no more, while so many others
@@ -75,6 +83,8 @@ type bench struct {
 	rounds   int
 	clients  int
 	window   int
+	rate     int // messages offered in a second; 0: as many as can be
+	late     int // one in so many receipts is; 0: none
 	warmUp   time.Duration
 	duration time.Duration // of each measurement
 
@@ -141,6 +151,8 @@ func parse(args []string, usage io.Writer) (*bench, error) {
 	flags.IntVar(&b.rounds, "rounds", 5, "how often each contender is measured")
 	flags.IntVar(&b.clients, "clients", 20, "how many clients talk, half of them to the other half")
 	flags.DurationVar(&b.duration, "for", 5*time.Second, "how long each measurement takes, after a second")
+	flags.IntVar(&b.rate, "rate", 0, "how many messages are offered in a second (default: as many as can be)")
+	flags.IntVar(&b.late, "late", 0, "one in so many receipts comes late, with -rate (default: none)")
 	flags.IntVar(&b.idle, "idle", 0, "how many clients are logged in and silent, for a long run")
 	flags.IntVar(&b.chatting, "chatting", 0, "how many send messages, for a long run")
 	flags.DurationVar(&b.every, "every", time.Second, "how often each of them does")
@@ -159,6 +171,9 @@ func parse(args []string, usage io.Writer) (*bench, error) {
 	}
 	if b.idle < 0 || b.chatting < 0 || b.chatting%2 != 0 || b.idle > 0 && b.chatting == 0 {
 		return nil, errors.New("-idle must not be negative, and goes with -chatting, which must be even")
+	}
+	if b.rate < 0 || b.late < 0 || b.late > 0 && b.rate == 0 || b.rate > 0 && b.chatting > 0 {
+		return nil, errors.New("-rate and -late must not be negative, -late goes with -rate, and -rate not with -chatting")
 	}
 	given := make(map[string]bool)
 	flags.Visit(func(set *flag.Flag) { given[set.Name] = true })
@@ -202,7 +217,7 @@ func (b *bench) choose(only string, long bool) error {
 
 // runThroughput measures all contenders in turns.
 func (b *bench) runThroughput(out io.Writer) error {
-	r := report{Clients: b.clients, Window: b.window, Pinned: b.pinned, Samples: make(map[string][]sample)}
+	r := report{Base: b.only[0].name, Clients: b.clients, Window: b.window, Rate: b.rate, Late: b.late, Pinned: b.pinned, Samples: make(map[string][]sample)}
 	missing := make(map[string]bool)
 	for round := range b.rounds {
 		for _, c := range b.only {

@@ -35,6 +35,9 @@ type party struct {
 	slots chan struct{} // one for each message that may be under way; nil: there is no limit
 
 	mutex    sync.Mutex // of what follows
+	timed    *party     // whose messages are timed when they come; nil: receipts are timed
+	untimed  bool       // receipts are not timed
+	late     int        // one in so many receipts is; 0: none
 	w        *bufio.Writer
 	sentAt   []time.Duration // of each message, by number; 0: its receipt has come
 	waits    []time.Duration // from a message to its receipt
@@ -151,6 +154,18 @@ func (p *party) takeMessage(tag []byte) {
 		p.missing += number - p.next
 		p.next = number + 1
 	}
+	if p.timed != nil {
+		p.waits = append(p.waits, p.timed.since(number))
+	}
+	if p.late > 0 && number%p.late == 0 {
+		time.AfterFunc(lateness, func() { p.answerLate(number) })
+		return
+	}
+	p.answer(number)
+}
+
+// answer writes a receipt.
+func (p *party) answer(number int) {
 	w := p.w
 	w.WriteString("<message to='")
 	w.WriteString(p.peer)
@@ -159,6 +174,35 @@ func (p *party) takeMessage(tag []byte) {
 	w.WriteString("' type='chat'><received xmlns='urn:xmpp:receipts' id='m")
 	writeNumber(w, number)
 	w.WriteString("'/></message>")
+}
+
+// lateness is how late a receipt is that is late.
+const lateness = 500 * time.Millisecond
+
+// answerLate writes a receipt at once. If the stream has ended that is told elsewhere.
+func (p *party) answerLate(number int) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.answer(number)
+	_ = p.w.Flush()
+}
+
+// time has the messages of another timed when they come here, and not when their receipts do, of
+// which one in so many is late.
+func (p *party) time(other *party, late int) {
+	other.mutex.Lock()
+	other.untimed = true
+	other.mutex.Unlock()
+	p.mutex.Lock()
+	p.timed, p.late = other, late
+	p.mutex.Unlock()
+}
+
+// since returns how long ago a message was sent.
+func (p *party) since(number int) time.Duration {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return time.Since(epoch) - p.sentAt[number]
 }
 
 // takeReceipt takes note of a receipt.
@@ -170,7 +214,9 @@ func (p *party) takeReceipt(tag []byte) {
 		p.unasked++
 		return
 	}
-	p.waits = append(p.waits, time.Since(epoch)-p.sentAt[number])
+	if !p.untimed {
+		p.waits = append(p.waits, time.Since(epoch)-p.sentAt[number])
+	}
 	p.sentAt[number] = 0
 	p.answered++
 	if p.slots != nil {

@@ -14,19 +14,22 @@ import (
 
 // A report is what was measured of throughput.
 type report struct {
+	Base    string              `json:"base"` // the contender that the others are compared with
 	Clients int                 `json:"clients"`
 	Window  int                 `json:"window"`
+	Rate    int                 `json:"offeredPerSecond,omitempty"`
+	Late    int                 `json:"oneReceiptLateIn,omitempty"`
 	Pinned  bool                `json:"pinned"`
 	Samples map[string][]sample `json:"samples"` // of each contender, by rounds
 }
 
-// ratio returns how a contender compares with the naive relay by a figure, 0 if that was not
+// ratio returns how a contender compares with the first one by a figure, 0 if that was not
 // measured.
 func (r report) ratio(name string, figure func(sample) float64) float64 {
 	var ratios []float64
 	for i, s := range r.Samples[name] {
-		if i < len(r.Samples[naive]) {
-			ratios = append(ratios, figure(s)/figure(r.Samples[naive][i]))
+		if i < len(r.Samples[r.Base]) {
+			ratios = append(ratios, figure(s)/figure(r.Samples[r.Base][i]))
 		}
 	}
 	return median(ratios)
@@ -36,6 +39,9 @@ func rate(s sample) float64 { return s.Rate }
 
 // perCPU is how many messages a server manages in a second of its processor's time.
 func perCPU(s sample) float64 { return float64(time.Second) / float64(max(1, s.CPU)) }
+
+func cpu(s sample) float64 { return float64(max(1, s.CPU)) }
+func p99(s sample) float64 { return float64(max(1, s.P99)) }
 
 // of returns a figure of all samples.
 func of(samples []sample, figure func(sample) float64) (values []float64) {
@@ -57,7 +63,11 @@ func median(values []float64) float64 {
 
 // print writes a table.
 func (r report) print(out io.Writer) error {
-	fmt.Fprintf(out, "%d clients, %d messages of each pair under way, each answered by a receipt\n", r.Clients, r.Window)
+	if r.Rate > 0 {
+		fmt.Fprintf(out, "%d clients, %d messages/s offered, one receipt in %d is late (0: none), latencies of delivery\n", r.Clients, r.Rate, r.Late)
+	} else {
+		fmt.Fprintf(out, "%d clients, %d messages of each pair under way, each answered by a receipt\n", r.Clients, r.Window)
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\tmessages/s\tfrom\tto\tratio\tp50 ms\tp99 ms\tCPU µs\tby CPU\tRSS MB\t")
 	for _, c := range contenders {
@@ -73,7 +83,15 @@ func (r report) print(out io.Writer) error {
 			median(of(s, func(s sample) float64 { return float64(s.CPU) / float64(time.Microsecond) })), r.ratio(c.name, perCPU),
 			median(of(s, func(s sample) float64 { return megabytes(s.RSS) })))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil || r.Rate == 0 {
+		return err
+	}
+	for _, c := range contenders {
+		if len(r.Samples[c.name]) > 0 && c.name != r.Base {
+			fmt.Fprintf(out, "%s to %s: processor time %.2f, p99 %.2f\n", c.name, r.Base, r.ratio(c.name, cpu), r.ratio(c.name, p99))
+		}
+	}
+	return nil
 }
 
 // print writes a line.

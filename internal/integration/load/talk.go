@@ -84,6 +84,31 @@ func (t *talk) flow(window int) {
 	}
 }
 
+// pace has every other client send its part of so many messages a second. Deliveries are timed,
+// and one in so many receipts is late.
+func (t *talk) pace(rate, late int) {
+	each := float64(rate) / float64(len(t.all)/2)
+	for i := 0; i < len(t.all); i += 2 {
+		p := t.all[i]
+		t.all[i+1].time(p, late)
+		t.senders.Go(func() {
+			ticks := time.NewTicker(time.Millisecond)
+			defer ticks.Stop()
+			start, sent := time.Now(), 0
+			for !t.isOver() {
+				for ; sent < int(each*time.Since(start).Seconds()); sent++ {
+					if err := p.send(false); err != nil {
+						t.failed(err)
+						return
+					}
+				}
+				t.failed(p.flush())
+				<-ticks.C
+			}
+		})
+	}
+}
+
 // takeSlot waits until a client may send one more. It reports false when it is to stop.
 func (t *talk) takeSlot(p *party) bool {
 	select {

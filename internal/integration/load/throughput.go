@@ -13,7 +13,7 @@ import (
 // A sample is what was measured in one round.
 type sample struct {
 	Rate  float64       `json:"messagesPerSecond"` // each with its receipt
-	P50   time.Duration `json:"p50Nanoseconds"`    // from a message to its receipt
+	P50   time.Duration `json:"p50Nanoseconds"`    // from a message to its receipt, or its delivery
 	P99   time.Duration `json:"p99Nanoseconds"`
 	CPU   time.Duration `json:"cpuPerMessageNanoseconds"` // of the server, its receipt included
 	RSS   int           `json:"rssBytes"`
@@ -21,7 +21,7 @@ type sample struct {
 }
 
 // measure has pairs of clients write as fast as they can: one of each sends, the other
-// answers. So many messages of each pair are under way at most.
+// answers. So many messages of each pair are under way at most. With a rate they write that many.
 func (b *bench) measure(c contender) (s sample, err error) {
 	server, err := c.start(b)
 	if err != nil {
@@ -33,7 +33,11 @@ func (b *bench) measure(c contender) (s sample, err error) {
 		return s, err
 	}
 	defer t.close()
-	t.flow(b.window)
+	if b.rate > 0 {
+		t.pace(b.rate, b.late)
+	} else {
+		t.flow(b.window)
+	}
 	time.Sleep(b.warmUp)
 	takeWaits(t.all)
 	before, err := server.usage()
