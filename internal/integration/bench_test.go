@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -115,6 +116,34 @@ func BenchmarkStoreOld(b *testing.B) {
 				})/1000)
 			}
 			b.ReportMetric(median(spent), "ms/128")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkStoreFull measures what it takes to refuse a row for a recipient who has 10,000.
+func BenchmarkStoreFull(b *testing.B) {
+	for i := range databases {
+		b.Run(databases[i].name, func(b *testing.B) {
+			const messages = 10_000
+			s := databases[i].newStore(b, &sqlstore.Options{MaxMessages: messages})
+			var rows []actions.Row
+			for _, p := range packets(messages + 1) {
+				rows = append(rows, actions.NewRow(p, false))
+			}
+			if errs := s.Put(b.Context(), rows[:messages]...); errs != nil {
+				b.Fatal(errs)
+			}
+			var spent []float64
+			for b.Loop() {
+				spent = append(spent, perMessage(1, func() {
+					rows[messages].Packet.Received = time.Now()
+					if errs := s.Put(b.Context(), rows[messages]); len(errs) != 1 || !errors.Is(errs[0], actions.ErrQuota) {
+						b.Fatal(errs)
+					}
+				})/1000)
+			}
+			b.ReportMetric(median(spent), "ms/refusal")
 			b.ReportMetric(0, "ns/op")
 		})
 	}
