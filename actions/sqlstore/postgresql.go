@@ -26,8 +26,22 @@ const (
 	RETURNING value, bytes
 )`
 
-	// Marks are read in one piece: they may be kept in several.
-	written = `, recent AS MATERIALIZED (
+	// Stanzas come in one piece: as an array they would be sent in hexadecimal.
+	//
+	// That each identity has its length makes PostgreSQL take them for few, and use the index. It
+	// keeps the plan while the table grows. Marks are read in one piece: they may be kept in several.
+	writeMany = `WITH ` + movedClock + `, input AS (
+	SELECT place, identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size,
+		substring(#10::bytea FROM start FOR length) AS stanza
+	FROM unnest(#11::bytea[], #12::text[], #13::text[], #14::text[], #15::bigint[], #16::text[], #17::bigint[], #18::smallint[],
+		#19::bigint[], #20::bigint[], #21::bigint[], #22::bigint[], #23::int[], #24::int[]) WITH ORDINALITY
+		AS input (identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size, start, length, place)
+), gone AS (
+	DELETE FROM untilack_rows WHERE EXISTS (SELECT 1 FROM clock)
+	AND identity IN (SELECT identity FROM unnest(#9::bytea[]) AS less (identity) WHERE length(identity) = 20)
+), marked AS (
+	INSERT INTO untilack_marks (number, deleted, identities) SELECT value, #7::bigint, #8::bytea FROM clock WHERE length(#8::bytea) > 0
+), recent AS MATERIALIZED (
 	SELECT identities || ''::bytea AS identities FROM untilack_marks
 	WHERE deleted BETWEEN #5::bigint AND 9223372036854775807 OR number BETWEEN #6::bigint AND 9223372036854775807
 ), late AS (
@@ -41,36 +55,24 @@ const (
 )
 SELECT value, bytes, (SELECT COUNT(*) FROM written) FROM clock`
 
-	// Stanzas come in one piece: as an array they would be sent in hexadecimal.
-	//
-	// That each identity has its length makes PostgreSQL take them for few, and use the index. It
-	// keeps the plan while the table grows.
-	writeMany = `WITH ` + movedClock + `, input AS (
-	SELECT place, identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size,
-		substring(#10::bytea FROM start FOR length) AS stanza
-	FROM unnest(#11::bytea[], #12::text[], #13::text[], #14::text[], #15::bigint[], #16::text[], #17::bigint[], #18::smallint[],
-		#19::bigint[], #20::bigint[], #21::bigint[], #22::bigint[], #23::int[], #24::int[]) WITH ORDINALITY
-		AS input (identity, recipient, sender, message, sum, resource, marks, custody, received, expires, attempt, size, start, length, place)
-), gone AS (
-	DELETE FROM untilack_rows WHERE EXISTS (SELECT 1 FROM clock)
-	AND identity IN (SELECT identity FROM unnest(#9::bytea[]) AS less (identity) WHERE length(identity) = 20)
-), marked AS (
-	INSERT INTO untilack_marks (number, deleted, identities) SELECT value, #7::bigint, #8::bytea FROM clock WHERE length(#8::bytea) > 0
-)` + written
-
-	// For one row arrays would take twice the time; so it is with a deletion.
-	putOne = `WITH ` + movedClock + `, input AS (
-	SELECT 1::bigint AS place, #7::bytea AS identity, #8::text AS recipient, #9::text AS sender, #10::text AS message, #11::bigint AS sum,
-		#12::text AS resource, #13::bigint AS marks, #14::smallint AS custody, #15::bigint AS received, #16::bigint AS expires,
-		#17::bigint AS attempt, #18::bigint AS size, #19::bytea AS stanza
-)` + written
+	// One row, or one deletion, takes half the time without arrays. What is looked for in the
+	// marks may be found where two identities meet: then the long way looks closer.
+	putOne = `WITH ` + movedClock + `, recent AS MATERIALIZED (
+	SELECT identities FROM untilack_marks
+	WHERE deleted BETWEEN #5::bigint AND 9223372036854775807 OR number BETWEEN #6::bigint AND 9223372036854775807
+)
+INSERT INTO untilack_rows (` + insertColumns + `)
+SELECT value, #7::bytea, #8::text, #9::text, #10::text, #11::bigint, #12::text, #13::bigint, #14::smallint, #15::bigint, #16::bigint,
+	#17::bigint, #18::bigint, #19::bytea FROM clock
+WHERE NOT EXISTS (SELECT 1 FROM untilack_rows WHERE identity = #7::bytea)
+AND NOT EXISTS (SELECT 1 FROM recent WHERE position(#7::bytea IN identities) > 0)
+RETURNING number, (SELECT bytes FROM clock), 1`
 
 	deleteOne = `WITH ` + movedClock + `, gone AS (
 	DELETE FROM untilack_rows WHERE EXISTS (SELECT 1 FROM clock) AND identity = #6::bytea
-), marked AS (
-	INSERT INTO untilack_marks (number, deleted, identities) SELECT value, #5::bigint, #6::bytea FROM clock
 )
-SELECT value, bytes, 0 FROM clock`
+INSERT INTO untilack_marks (number, deleted, identities) SELECT value, #5::bigint, #6::bytea FROM clock
+RETURNING number, (SELECT bytes FROM clock), 0`
 )
 
 // writePostgreSQL writes a batch.
