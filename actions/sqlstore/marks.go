@@ -9,6 +9,8 @@ import (
 	"database/sql"
 	"math"
 	"time"
+
+	"github.com/untilack/untilack/actions"
 )
 
 // A mark is what is remembered of the deletions of one commit: their time, and the
@@ -82,6 +84,8 @@ func (s *Store) areOld(entries []*entry) bool {
 // recall reads what is remembered of packets, for all requests at once and without a lock.
 // It is not cheap if there were many deletions since, and not needed for what stands: what
 // was deleted before, and put again, stands.
+//
+// A row that does not stand, is not settled, and has no room, is refused: nobody waits for that.
 func (s *Store) recall(g *group) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.options.Timeout)
 	defer cancel()
@@ -124,6 +128,9 @@ func (s *Store) recallEntries(ctx context.Context, entries []*entry) error {
 	}
 	for _, e := range entries {
 		e.recalled, e.clock, e.deleted = true, clock.messages, deleted[e.id]
+		if !stands[e.id] && !e.isLate(e.deleted) && s.quotas.full.refusesPut(e) {
+			e.err = actions.ErrQuota
+		}
 	}
 	return err
 }

@@ -8,7 +8,7 @@ package sqlstore
 // is counted when a Store puts the first row for a recipient. From then on the Store knows
 // what it has put itself, and the clock says how much was put by all: while the recipient
 // would have room for all that others have put, there is nothing to be counted. Deletions
-// are noticed by the next count.
+// are noticed by the next count. Who has no room is not counted again for a while: see full.
 
 // An amount is of rows, and of their bytes. The clock shows one, too: of numbers that were
 // given and of bytes that were put, ever.
@@ -35,21 +35,31 @@ type quotas struct {
 	own   amount            // by which this Store has moved the clock
 	clock amount            // what it showed last, without own
 	until map[string]amount // what it may show, without own, while a recipient has room
+	full  *full
 }
 
 func newQuotas(o *Options) *quotas {
-	return &quotas{most: o.most(), until: make(map[string]amount)}
+	return &quotas{most: o.most(), until: make(map[string]amount), full: newFull(o)}
 }
 
 // see notes what the clock shows.
 func (q *quotas) see(clock amount) { q.clock = clock.minus(q.own) }
 
-// learn notes what a recipient has, at the clock that was seen last or later.
-func (q *quotas) learn(recipient string, has amount) {
+// learn notes what a recipient who is to get more has in the database, at the clock that was
+// seen last or later. What is not committed is not in it.
+func (q *quotas) learn(recipient string, has, more amount) {
 	if len(q.until) >= maxCounted {
 		clear(q.until)
 	}
 	q.until[recipient] = q.clock.plus(q.most).minus(has)
+	if !has.plus(more).within(q.most) {
+		q.full.note(recipient, has)
+	}
+}
+
+// has returns what a recipient who is known has at most.
+func (q *quotas) has(recipient string) amount {
+	return q.clock.plus(q.most).minus(q.until[recipient])
 }
 
 // unknown returns the recipients who are to be counted before they get more.
@@ -79,24 +89,24 @@ func (q *quotas) put(more map[string]amount, moved amount) {
 	q.own = q.own.plus(moved)
 }
 
-// forget has recipients counted again.
-func (q *quotas) forget(more map[string]amount) {
-	for recipient := range more {
-		delete(q.until, recipient)
-	}
-}
-
 // A query runs a statement and hands each of its rows over.
 type query func(pattern string, entries int, args []any, each func(scanner) error) error
 
 // count counts what recipients have who get more in a batch. It returns errUnusual if one of
-// them has no room for that.
+// them has no room for that, or had none a moment ago.
 func (q *quotas) count(b *batch, recipients []string, run query) error {
 	for _, recipient := range recipients {
-		q.learn(recipient, amount{})
+		if q.full.refuses(recipient, b.more[recipient]) {
+			return errUnusual
+		}
 	}
-	if err := count(run, recipients, q.learn); err != nil {
+	has, err := count(run, recipients)
+	if err != nil {
 		return err
+	}
+	own := sizesOf(b.puts[:b.written])
+	for _, recipient := range recipients {
+		q.learn(recipient, has[recipient].minus(own[recipient]), b.more[recipient])
 	}
 	if len(q.unknown(b.more)) > 0 {
 		return errUnusual
@@ -104,23 +114,32 @@ func (q *quotas) count(b *batch, recipients []string, run query) error {
 	return nil
 }
 
-// count says what each of recipients has who has something.
-func count(run query, recipients []string, is func(recipient string, has amount)) error {
+// sizesOf returns what recipients get by puts.
+func sizesOf(puts []*entry) map[string]amount {
+	more := make(map[string]amount)
+	for _, e := range puts {
+		more[e.identity.To] = more[e.identity.To].plus(e.amount())
+	}
+	return more
+}
+
+// count returns what recipients have.
+func count(run query, recipients []string) (map[string]amount, error) {
+	all := make(map[string]amount, len(recipients))
 	if len(recipients) == 0 {
-		return nil
+		return all, nil
 	}
 	args := make([]any, len(recipients))
 	for i := range recipients {
 		args[i] = recipients[i]
 	}
 	args = padded(args)
-	return run(readBoxes, len(args), args, func(scan scanner) error {
+	err := run(readBoxes, len(args), args, func(scan scanner) error {
 		var recipient string
 		var has amount
 		err := scan(&recipient, &has.messages, &has.bytes)
-		if err == nil {
-			is(recipient, has)
-		}
+		all[recipient] = has
 		return err
 	})
+	return all, err
 }

@@ -96,12 +96,11 @@ func (t *transaction) writeBatch(b *batch, g *group) error {
 	// That one has waited for the lock of the database. The others do not wait, and a
 	// context that can end costs each a goroutine.
 	t.ctx = context.WithoutCancel(t.ctx)
-	puts, deletes := 0, 0 // that are written
-	for puts+deletes < len(b.puts)+len(b.deletes) {
-		if err := t.writePart(b, b.puts[puts:], b.deletes[deletes:]); err != nil {
+	for seen := 0; seen < len(b.puts)+len(b.deletes); {
+		if err := t.writePuts(b); err != nil {
 			return err
 		}
-		puts, deletes = len(b.puts), len(b.deletes)
+		seen = len(b.puts) + len(b.deletes)
 		if !b.add(g.grow()) {
 			return errUnusual
 		}
@@ -109,28 +108,23 @@ func (t *transaction) writeBatch(b *batch, g *group) error {
 	return t.finishBatch(b)
 }
 
-// writePart writes rows and deletes others.
-func (t *transaction) writePart(b *batch, puts, deletes []*entry) error {
+// writePuts writes the rows that are not written yet.
+func (t *transaction) writePuts(b *batch) error {
 	quotas := t.store.quotas
 	if err := quotas.count(b, quotas.unknown(b.more), t.query); err != nil {
 		return err
 	}
-	for part := range slices.Chunk(idsOf(deletes), takenAtOnce) {
-		args := padded(arguments(part))
-		if err := t.exec(deleteRows, len(args), args); err != nil {
-			return err
-		}
-	}
-	for _, e := range puts {
+	for ; b.written < len(b.puts); b.written++ {
 		t.clock++
-		if err := t.exec(insertRows, 1, append([]any{t.clock}, e.values()...)); err != nil {
+		if err := t.exec(insertRows, 1, append([]any{t.clock}, b.puts[b.written].values()...)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// finishBatch writes what there is once for a batch: a mark, and the clock.
+// finishBatch writes the rest: deletions, of which nothing may be seen by those who count, and
+// the clock.
 func (t *transaction) finishBatch(b *batch) error {
 	if len(b.puts) > 0 {
 		if err := t.findLate(b); err != nil {
@@ -138,13 +132,23 @@ func (t *transaction) finishBatch(b *batch) error {
 		}
 	}
 	if len(b.deletes) > 0 {
-		t.clock++
-		now := micros(t.store.options.Now())
-		if err := t.exec(insertMark, 1, []any{t.clock, now, joined(idsOf(b.deletes))}); err != nil {
+		if err := t.writeDeletes(idsOf(b.deletes)); err != nil {
 			return err
 		}
 	}
 	return t.exec(setClock, 1, []any{t.clock, b.moves().bytes})
+}
+
+// writeDeletes deletes rows and writes the mark of that.
+func (t *transaction) writeDeletes(ids []identity) error {
+	for part := range slices.Chunk(ids, takenAtOnce) {
+		args := padded(arguments(part))
+		if err := t.exec(deleteRows, len(args), args); err != nil {
+			return err
+		}
+	}
+	t.clock++
+	return t.exec(insertMark, 1, []any{t.clock, micros(t.store.options.Now()), joined(ids)})
 }
 
 // findLate returns errUnusual if one of the rows was deleted before.

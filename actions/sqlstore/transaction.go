@@ -7,7 +7,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"maps"
 	"slices"
 
 	"github.com/untilack/untilack/actions"
@@ -55,9 +54,11 @@ type packet struct {
 func (t *transaction) run(entries []*entry) error {
 	// The clock first: from now on no other transaction of a Store is under way, and what
 	// those before have written is seen.
-	if _, err := t.lock(int64(len(entries) + 1)); err != nil { // and a mark
+	clock, err := t.lock(int64(len(entries) + 1)) // and a mark
+	if err != nil {
 		return err
 	}
+	t.store.quotas.see(clock)
 	if err := t.read(entries); err != nil {
 		return err
 	}
@@ -126,7 +127,6 @@ func (t *transaction) read(entries []*entry) error {
 		}
 		if !e.delete {
 			puts = append(puts, e)
-			t.boxes[e.identity.To] = new(amount)
 		}
 	}
 	if err := t.readKnown(); err != nil {
@@ -135,7 +135,37 @@ func (t *transaction) read(entries []*entry) error {
 	if err := t.readMarks(sinceOf(puts, t.now-t.store.options.MarkTime.Microseconds())); err != nil {
 		return err
 	}
-	return count(t.query, slices.Collect(maps.Keys(t.boxes)), func(recipient string, has amount) { *t.boxes[recipient] = has })
+	return t.readBoxes(entries, sizesOf(puts))
+}
+
+// readBoxes finds out what recipients have who may get more. Who is known to have room for all
+// of that is not counted, nor who is known to have none for any row.
+func (t *transaction) readBoxes(entries []*entry, more map[string]amount) error {
+	quotas := t.store.quotas
+	hopeful := make(map[string]bool)
+	for _, e := range entries {
+		if !quotas.full.refusesPut(e) { // a deletion makes room
+			hopeful[e.identity.To] = true
+		}
+	}
+	unknown := quotas.unknown(more)
+	for recipient := range more {
+		has := quotas.has(recipient)
+		t.boxes[recipient] = &has
+	}
+	for _, recipient := range unknown {
+		*t.boxes[recipient] = quotas.most // unless counted
+	}
+	unknown = slices.DeleteFunc(unknown, func(recipient string) bool { return !hopeful[recipient] })
+	counted, err := count(t.query, unknown)
+	if err != nil {
+		return err
+	}
+	for _, recipient := range unknown {
+		*t.boxes[recipient] = counted[recipient]
+		quotas.learn(recipient, counted[recipient], more[recipient])
+	}
+	return nil
 }
 
 func (t *transaction) readKnown() error {
@@ -212,7 +242,7 @@ func (t *transaction) merge(p *packet, r *actions.Row) {
 }
 
 func (t *transaction) insert(p *packet, b *amount, e *entry) error {
-	r, has := &e.row, b.plus(amount{1, e.size})
+	r, has := &e.row, b.plus(e.amount())
 	if !has.within(t.store.options.most()) {
 		return actions.ErrQuota
 	}

@@ -20,6 +20,7 @@ type batch struct {
 	deletes []*entry
 	seen    map[identity]bool
 	more    map[string]amount // that recipients get
+	written int               // of puts, so many in a transaction that is under way
 }
 
 // idsOf returns the identities of entries.
@@ -46,7 +47,7 @@ func (b *batch) add(entries []*entry) bool {
 			continue
 		}
 		b.puts = append(b.puts, e)
-		b.more[e.identity.To] = b.more[e.identity.To].plus(amount{1, e.size})
+		b.more[e.identity.To] = b.more[e.identity.To].plus(e.amount())
 	}
 	return true
 }
@@ -80,8 +81,7 @@ func (s *Store) usual(ctx context.Context, g *group) error {
 	}
 	moved, err := write(ctx, b, g)
 	if err != nil {
-		s.quotas.forget(b.more)
-		return err
+		return err // what may be committed counts as what others have put
 	}
 	s.quotas.put(b.more, moved)
 	return nil

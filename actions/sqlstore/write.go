@@ -8,6 +8,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/untilack/untilack/actions"
@@ -28,6 +29,9 @@ type entry struct {
 	recalled       bool
 	deleted, clock int64
 }
+
+// amount is what a row adds to what its recipient has.
+func (e *entry) amount() amount { return amount{1, e.size} }
 
 func (e *entry) received() int64 { return micros(e.row.Packet.Received) }
 
@@ -102,14 +106,14 @@ func (s *Store) do(ctx context.Context, entries []*entry) (written int, err erro
 	if len(entries) == 0 {
 		return 0, wrapped("write", ctx.Err())
 	}
-	if s.areOld(entries) {
+	if s.areOld(entries) || slices.ContainsFunc(entries, s.quotas.full.refusesPut) {
 		if err := doAll(ctx, s.old, entries); err != nil {
 			return 0, wrapped("write", err)
 		}
 	}
 	for written < len(entries) {
 		part := firstPart(entries[written:])
-		if err := doAll(ctx, s.queue, part); err != nil {
+		if err := doAll(ctx, s.queue, accepted(part)); err != nil {
 			return written, wrapped("write", err)
 		}
 		written += len(part)
@@ -117,8 +121,20 @@ func (s *Store) do(ctx context.Context, entries []*entry) (written int, err erro
 	return written, nil
 }
 
-// doAll has a queue do all entries as one request.
+// accepted returns those of a part that recall has not refused.
+func accepted(part []*entry) []*entry {
+	refused := func(e *entry) bool { return e.err != nil }
+	if !slices.ContainsFunc(part, refused) {
+		return part
+	}
+	return slices.DeleteFunc(slices.Clone(part), refused)
+}
+
+// doAll has a queue do all entries, if there are any, as one request.
 func doAll(ctx context.Context, q *queue, entries []*entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
 	if err := q.do(ctx, newRequest(entries)); err != nil {
 		return err
 	}
@@ -151,6 +167,7 @@ func firstPart(entries []*entry) []*entry {
 func (s *Store) write(g *group) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.options.Timeout)
 	defer cancel()
+	defer s.quotas.full.forget(g)
 	if s.usual(ctx, g) == nil {
 		return
 	}

@@ -193,6 +193,8 @@ func TestQuotaAfterOthersPut(t *testing.T) {
 	for i, o := range []sqlstore.Options{{MaxMessages: messages}, {MaxMessages: -1, MaxBytes: messages * size}, {MaxMessages: messages}, {MaxMessages: -1, MaxBytes: messages * size}} {
 		together := 1 + i/2*2
 		eachDatabase(t, func(t *testing.T, d *database) {
+			var later atomic.Int64
+			o.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
 			nodes := d.newNodes(t, 2, &o)
 			all := packets(messages + together)
 			put(t, nodes[0], all[0])
@@ -211,6 +213,7 @@ func TestQuotaAfterOthersPut(t *testing.T) {
 			}
 			wantRows(t, nodes[0], all[0].Key.To, all[:messages]...)
 			remove(t, nodes[1], all[:together]...)
+			later.Store(int64(time.Second)) // for it to be noticed
 			put(t, nodes[0], rest...)
 			wantRows(t, nodes[0], all[0].Key.To, all[together:]...)
 		})
@@ -267,9 +270,125 @@ func TestCountedOnce(t *testing.T) {
 		put(t, s, packet(13))
 		want(1, "rows that another store has put")
 		put(t, s, packet(14))
-		want(1, "that was noticed")
-		put(t, s, packet(15))
 		want(0, "it was counted")
+	})
+}
+
+// refused wants all packets to be beyond the quota.
+func refused(t *testing.T, s *sqlstore.Store, packets ...cache.Packet) {
+	t.Helper()
+	errs := s.Put(t.Context(), rowsOf(packets...)...)
+	if len(errs) != len(packets) {
+		t.Fatalf("Put: %d errors, want ErrQuota for each of %d", len(errs), len(packets))
+	}
+	for _, err := range errs {
+		if !errors.Is(err, actions.ErrQuota) {
+			t.Errorf("Put: %v, want ErrQuota", err)
+		}
+	}
+}
+
+// Who has no room is counted once a second, or when this Store has deleted something, and
+// meanwhile nothing is locked. What stands or is settled needs no room.
+func TestFullIsCountedOnce(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, d *database) {
+		name, source := d.create(t)
+		plain := open(t, name, source)
+		d.migrate(t, plain)
+		other := d.openStore(t, plain, nil)
+		db, f := newFaults(t, plain, source)
+		start := time.Now()
+		later := time.Duration(0)
+		s := d.openStore(t, db, &sqlstore.Options{MaxMessages: 5, Now: func() time.Time { return start.Add(later) }})
+		counts, writes := 0, 0
+		f.set(func(_ context.Context, c call) error {
+			if !c.done && strings.Contains(c.text, "SUM(size)") {
+				counts++
+			}
+			if !c.done && (c.text == "begin" || c.commits()) {
+				writes++
+			}
+			return nil
+		})
+		want := func(want int, after string) {
+			t.Helper()
+			if counts != want {
+				t.Errorf("counted %d times after %s, want %d", counts, after, want)
+			}
+			counts, writes = 0, 0
+		}
+		all := packets(12)
+		put(t, other, all[:5]...)
+		refused(t, s, all[5])
+		want(1, "the first refusal")
+		writes = 0
+		refused(t, s, all[6])
+		refused(t, s, all[5:9]...)
+		if writes > 0 {
+			t.Errorf("%d transactions to refuse more, want none", writes)
+		}
+		want(0, "more refusals")
+		put(t, s, all[0])
+		put(t, s, all[:5]...)
+		if errs := s.Put(t.Context(), rowsOf(all[5], all[1])...); len(errs) != 2 || !errors.Is(errs[0], actions.ErrQuota) || errs[1] != nil {
+			t.Errorf("Put of a row and one that stands: %v, want ErrQuota for the first", errs)
+		}
+		want(0, "puts of what stands")
+		remove(t, other, all[0])
+		put(t, s, all[0])
+		want(0, "a put of what was deleted")
+		refused(t, s, all[5])
+		later += time.Second
+		put(t, s, all[5])
+		refused(t, s, all[6])
+		want(2, "a second") // for each
+		remove(t, s, all[1])
+		put(t, s, all[6])
+		refused(t, s, all[7])
+		want(2, "a deletion")
+		wantRows(t, s, all[0].Key.To, all[2:7]...)
+	})
+}
+
+// Somebody who has no room for a large row may have room for a small one.
+func TestFullForLargeRows(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, d *database) {
+		s := d.newStore(t, &sqlstore.Options{MaxBytes: 8000})
+		large := packets(3)
+		for i := range large {
+			large[i].Stanza = []byte(text(5000))
+		}
+		put(t, s, large[0])
+		refused(t, s, large[1:]...)
+		refused(t, s, large[1])
+		small := packet(10)
+		put(t, s, small)
+		refused(t, s, large[2])
+		wantRows(t, s, small.Key.To, large[0], small)
+	})
+}
+
+// A count that fails says nothing.
+func TestCountFails(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, d *database) {
+		name, source := d.create(t)
+		plain := open(t, name, source)
+		d.migrate(t, plain)
+		all := packets(7)
+		put(t, d.openStore(t, plain, nil), all[:6]...)
+		db, f := newFaults(t, plain, source)
+		s := d.openStore(t, db, &sqlstore.Options{MaxMessages: 6})
+		f.set(func(_ context.Context, c call) error {
+			if strings.Contains(c.text, "SUM(size)") {
+				return errors.New("no count")
+			}
+			return nil
+		})
+		if errs := s.Put(t.Context(), rowsOf(all[6])...); len(errs) != 1 || errs[0] == nil || errors.Is(errs[0], actions.ErrQuota) {
+			t.Errorf("Put: %v, want the error of the count", errs)
+		}
+		f.set(nil)
+		refused(t, s, all[6])
 	})
 }
 
