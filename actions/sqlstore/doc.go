@@ -38,7 +38,8 @@
 //
 // What a recipient has is counted before a Store puts the first row for them, and again when
 // what was put since, by this Store for them or by others for anybody, could have used up the
-// quota.
+// quota. Who was found to have no room is not counted again for a second, unless this Store
+// deletes a row of theirs, and rows for them are refused without a transaction.
 //
 // # Tables
 //

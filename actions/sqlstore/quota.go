@@ -57,11 +57,6 @@ func (q *quotas) learn(recipient string, has, more amount) {
 	}
 }
 
-// has returns what a recipient who is known has at most.
-func (q *quotas) has(recipient string) amount {
-	return q.clock.plus(q.most).minus(q.until[recipient])
-}
-
 // unknown returns the recipients who are to be counted before they get more.
 func (q *quotas) unknown(more map[string]amount) (unknown []string) {
 	for recipient, m := range more {

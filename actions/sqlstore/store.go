@@ -37,7 +37,7 @@ type Options struct {
 	// Timeout limits one transaction. Default: 10 seconds.
 	Timeout time.Duration
 
-	// Now returns the time of a deletion. Default: time.Now.
+	// Now returns the time of a deletion, or of a count. Default: time.Now.
 	Now func() time.Time
 }
 

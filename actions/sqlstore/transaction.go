@@ -24,7 +24,7 @@ type transaction struct {
 	clock int64 // the last number that was given
 
 	packets  map[identity]*packet
-	boxes    map[string]*amount // what recipients of rows have
+	boxes    map[string]*amount // what recipients of rows have; see readBoxes
 	order    []identity         // of packets
 	prepared map[statement]*sql.Stmt
 }
@@ -135,35 +135,27 @@ func (t *transaction) read(entries []*entry) error {
 	if err := t.readMarks(sinceOf(puts, t.now-t.store.options.MarkTime.Microseconds())); err != nil {
 		return err
 	}
-	return t.readBoxes(entries, sizesOf(puts))
+	return t.readBoxes(puts)
 }
 
 // readBoxes finds out what recipients have who may get more. Who is known to have room for all
-// of that is not counted, nor who is known to have none for any row.
-func (t *transaction) readBoxes(entries []*entry, more map[string]amount) error {
-	quotas := t.store.quotas
-	hopeful := make(map[string]bool)
-	for _, e := range entries {
-		if !quotas.full.refusesPut(e) { // a deletion makes room
-			hopeful[e.identity.To] = true
+// of that is not counted, and takes it as if they had nothing. Nor is who is known to have no
+// room for any row, and has no box.
+func (t *transaction) readBoxes(puts []*entry) error {
+	quotas, more := t.store.quotas, sizesOf(puts)
+	for _, e := range puts {
+		if !quotas.full.refusesPut(e) {
+			t.boxes[e.identity.To] = new(amount)
 		}
 	}
-	unknown := quotas.unknown(more)
-	for recipient := range more {
-		has := quotas.has(recipient)
-		t.boxes[recipient] = &has
-	}
-	for _, recipient := range unknown {
-		*t.boxes[recipient] = quotas.most // unless counted
-	}
-	unknown = slices.DeleteFunc(unknown, func(recipient string) bool { return !hopeful[recipient] })
-	counted, err := count(t.query, unknown)
+	unknown := slices.DeleteFunc(quotas.unknown(more), func(recipient string) bool { return t.boxes[recipient] == nil })
+	has, err := count(t.query, unknown)
 	if err != nil {
 		return err
 	}
 	for _, recipient := range unknown {
-		*t.boxes[recipient] = counted[recipient]
-		quotas.learn(recipient, counted[recipient], more[recipient])
+		*t.boxes[recipient] = has[recipient]
+		quotas.learn(recipient, has[recipient], more[recipient])
 	}
 	return nil
 }
@@ -242,11 +234,11 @@ func (t *transaction) merge(p *packet, r *actions.Row) {
 }
 
 func (t *transaction) insert(p *packet, b *amount, e *entry) error {
-	r, has := &e.row, b.plus(e.amount())
-	if !has.within(t.store.options.most()) {
+	if b == nil || !b.plus(e.amount()).within(t.store.options.most()) {
 		return actions.ErrQuota
 	}
-	*b = has
+	*b = b.plus(e.amount())
+	r := &e.row
 	t.clock++
 	p.stands, p.insert, p.number, p.size = true, e, t.clock, e.size
 	p.custody, p.attempt, p.marks = r.Custody, int64(r.Packet.Attempt), int64(r.Packet.Marks)

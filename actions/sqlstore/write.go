@@ -47,6 +47,9 @@ const (
 
 // Put writes rows; see actions.Store. It returns when they are committed.
 //
+// A recipient without room may be refused for up to a second after another Store has made
+// some. Room that this one makes is there at once.
+//
 // A text that is not UTF-8, or has a NUL, is a permanent error, and so is a recipient of
 // more than 2,047 bytes.
 func (s *Store) Put(ctx context.Context, rows ...actions.Row) []error {
