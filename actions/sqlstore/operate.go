@@ -42,8 +42,7 @@ func (s *Store) Used(ctx context.Context, recipient string) (actions.Usage, erro
 	return boxes[0].Usage, nil
 }
 
-// Total returns what is kept in all. It counts it, which takes some 0.1 s for each million of
-// rows.
+// Total returns what is kept in all. It counts it: see docs/STORES.md for what that takes.
 func (s *Store) Total(ctx context.Context) (total actions.Usage, err error) {
 	err = s.query(ctx, readTotal, 1, nil, func(rows *sql.Rows) error { return rows.Scan(&total.Messages, &total.Bytes) })
 	return total, wrapped("total", err)
