@@ -52,7 +52,7 @@ type Nodes struct {
 	db    *sql.DB // the store's
 	log   *slog.Logger
 	name  string      // of this node, until it ends
-	down  atomic.Bool // whether the database did not answer, and was not seen to since
+	down  atomic.Bool // whether the database did not answer, and look has not seen it do so since
 
 	mutex    sync.Mutex
 	sessions map[string]session // those here, by id
@@ -158,7 +158,9 @@ func (n *Nodes) Elsewhere(ctx context.Context, address string) (is bool, err err
 	err = n.db.QueryRowContext(ctx, n.store.In(`SELECT COUNT(*) FROM server_sessions JOIN server_nodes ON server_nodes.node = server_sessions.node
 		WHERE address = #1 AND server_nodes.node <> #2 AND seen >= #3`), address, n.name, time.Now().Add(-lost).UnixMicro()).Scan(&count)
 	if err != nil {
-		n.down.Store(ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded))
+		if !errors.Is(ctx.Err(), context.Canceled) { // that says nothing of the database
+			n.down.Store(true)
+		}
 		return false, fmt.Errorf("nodes: %w", err)
 	}
 	return count > 0, nil

@@ -5,6 +5,7 @@
 package nodes
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -142,6 +143,39 @@ func TestReplaced(t *testing.T) {
 	if len(ended) > 0 {
 		t.Errorf("ended: %s, too", <-ended)
 	}
+}
+
+// TestDown checks that a database that does not answer is asked by nobody but look, which sees when
+// it answers again, and that one to which a node can not write counts as one that answers.
+func TestDown(t *testing.T) {
+	nodes := open(t, 2)
+	here, there := nodes[0], nodes[1]
+	there.enter(t, juliet+"/phone")
+	here.statement(t, `ALTER TABLE server_sessions RENAME TO away`)
+	if here.look(t.Context(), false) {
+		t.Error("it was shown that this node is alive, and was not due")
+	}
+	here.statement(t, `ALTER TABLE away RENAME TO server_sessions`)
+	if _, err := here.Elsewhere(t.Context(), juliet+"/phone"); !errors.Is(err, errDown) {
+		t.Errorf("while the database does not answer: got %v, want %v", err, errDown)
+	}
+	here.statement(t, `CREATE TRIGGER stop BEFORE INSERT ON server_nodes BEGIN SELECT RAISE(ABORT, 'no'); END`)
+	if here.look(t.Context(), true) {
+		t.Error("it was shown that this node is alive, and could not be written")
+	}
+	here.wants(t, juliet+"/phone", true)
+	here.statement(t, `DROP TRIGGER stop`)
+	if !here.look(t.Context(), true) {
+		t.Error("it was not shown that this node is alive")
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	here.look(over, false)
+	here.wants(t, juliet+"/phone", true)
+	if _, err := here.Elsewhere(over, juliet+"/phone"); !errors.Is(err, context.Canceled) {
+		t.Errorf("when the caller has gone: got %v, want %v", err, context.Canceled)
+	}
+	here.wants(t, juliet+"/phone", true)
 }
 
 // TestMailIsAStore checks that a node that is alone sees the store as it is.

@@ -24,21 +24,28 @@ func (n *Nodes) Run(ctx context.Context, every time.Duration) {
 	for {
 		select {
 		case now := <-ticks.C:
-			var err error
-			if now.Sub(shown) >= showEvery {
-				err = n.show(ctx)
-			}
-			switch err = errors.Join(err, n.endReplaced(ctx)); {
-			case err == nil && now.Sub(shown) >= showEvery:
+			if n.look(ctx, now.Sub(shown) >= showEvery) {
 				shown = now // else the others are not to wait longer than this node has to
-			case err != nil && ctx.Err() == nil:
-				n.log.Error("other nodes not looked for", "error", err)
 			}
-			n.down.Store(err != nil)
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// look shows that this node is alive, if that is due, and ends sessions. It reports whether it has
+// shown that. What could not be written does not say that nobody gets an answer.
+func (n *Nodes) look(ctx context.Context, due bool) (shown bool) {
+	var unshown error
+	if due {
+		unshown = n.show(ctx)
+	}
+	err := n.endReplaced(ctx)
+	n.down.Store(err != nil && ctx.Err() == nil)
+	if err = errors.Join(unshown, err); err != nil && ctx.Err() == nil {
+		n.log.Error("other nodes not looked for", "error", err)
+	}
+	return due && unshown == nil
 }
 
 // show shows that this node is alive, clears up after dead ones, and makes the table of sessions
