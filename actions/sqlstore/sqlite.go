@@ -12,8 +12,8 @@ import (
 
 // In SQLite one row or deletion alone is one statement: it writes to a view, and a trigger
 // does the rest inside of the database. What a trigger finds unusual it refuses. More than
-// one are a transaction, in which recipients are written once for all. Both are prepared:
-// to read a text takes SQLite longer than to do what it says.
+// one are a transaction. Both are prepared: to read a text takes SQLite longer than to do
+// what it says.
 const (
 	putRow    = `INSERT INTO untilack_put (` + putColumns + `) VALUES (@1)`
 	deleteRow = `INSERT INTO untilack_delete (identity, deleted) VALUES (#1, #2)`
