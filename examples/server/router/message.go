@@ -192,7 +192,14 @@ func (r *Router) Bounce(ctx context.Context, to string, stanza []byte) error {
 		session.write(stanza)
 		return nil
 	}
-	if r.isElsewhere(address) {
+	if r.Nodes == nil {
+		return nil
+	}
+	elsewhere, err := r.Nodes.Elsewhere(ctx, address.String())
+	if err != nil {
+		return fmt.Errorf("router: %w", err)
+	}
+	if elsewhere {
 		return r.mail(ctx, r.Domain, &sent{raw: stanza, name: "message", kind: errorType, to: address})
 	}
 	return nil

@@ -6,10 +6,14 @@ package router
 
 import (
 	"fmt"
+	"log/slog"
+	"path/filepath"
 	"testing"
 
 	"github.com/untilack/untilack"
 	"github.com/untilack/untilack/actions"
+	"github.com/untilack/untilack/examples/internal/stores"
+	"github.com/untilack/untilack/examples/server/nodes"
 )
 
 // TestRefusal checks that senders are told whether to try again.
@@ -26,5 +30,29 @@ func TestRefusal(t *testing.T) {
 		if got := refusal(test.err); got != test.want {
 			t.Errorf("%v: got %v, want %v", test.err, got, test.want)
 		}
+	}
+}
+
+// TestBounceFails checks that an error is not taken for delivered while nobody knows whether its
+// session is at another node: the Keeper is to try again.
+func TestBounceFails(t *testing.T) {
+	store, err := stores.Open(t.Context(), filepath.Join(t.TempDir(), "nodes.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := nodes.Open(t.Context(), store, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := New(Config{Domain: "localhost", Nodes: n, Log: slog.New(slog.DiscardHandler)})
+	const to = "romeo@localhost/orchard"
+	if err := r.Bounce(t.Context(), to, nil); err != nil {
+		t.Errorf("to nobody: %v", err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Bounce(t.Context(), to, nil); err == nil {
+		t.Error("without a database: no error")
 	}
 }
