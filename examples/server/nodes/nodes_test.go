@@ -119,6 +119,27 @@ func TestCorrect(t *testing.T) {
 	there.wants(t, juliet+"/tablet", true)
 }
 
+// TestCorrectLarge checks that a node with many sessions, of which the table has none, has them noted
+// in several goes.
+func TestCorrectLarge(t *testing.T) {
+	here := open(t, 1)[0]
+	for i := range maxCorrected + 1 {
+		here.sessions[fmt.Sprint(i)] = session{address: fmt.Sprint(juliet, "/", i)}
+	}
+	for _, want := range []int{maxCorrected, maxCorrected + 1, 1, 0} {
+		if err := here.show(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var got int
+		if err := here.db.QueryRow(`SELECT COUNT(*) FROM server_sessions`).Scan(&got); err != nil || got != want {
+			t.Errorf("%d sessions are noted, %v, want %d", got, err, want)
+		}
+		if got > maxCorrected {
+			clear(here.sessions)
+		}
+	}
+}
+
 // TestReplaced checks that a session is ended whose client has come back elsewhere, and no other.
 func TestReplaced(t *testing.T) {
 	nodes := open(t, 2)

@@ -69,8 +69,12 @@ func (n *Nodes) show(ctx context.Context) error {
 	})
 }
 
-// correct makes the table agree with what is here. What changes meanwhile may go wrong, until the
-// next time.
+// maxCorrected is how many sessions are noted, or struck out, at once: all of a large node, one by
+// one, would take longer than patience, each time anew, and the node would be taken for dead.
+const maxCorrected = 1000
+
+// correct makes the table agree with what is here, or nearer to it. What changes meanwhile may go
+// wrong, until the next time.
 func (n *Nodes) correct(ctx context.Context, tx *sql.Tx) error {
 	noted, err := ids(tx.QueryContext(ctx, n.store.In(`SELECT id FROM server_sessions WHERE node = #1`), n.name))
 	if err != nil {
@@ -82,14 +86,20 @@ func (n *Nodes) correct(ctx context.Context, tx *sql.Tx) error {
 		missing[id] = s.address
 	}
 	n.mutex.Unlock()
+	left := maxCorrected
 	for _, id := range noted {
 		if _, here := missing[id]; here {
 			delete(missing, id)
+		} else if left--; left < 0 {
+			return nil
 		} else if err := n.strike(ctx, tx, id); err != nil {
 			return err
 		}
 	}
 	for id, address := range missing {
+		if left--; left < 0 {
+			return nil
+		}
 		if err := n.note(ctx, tx, id, address); err != nil {
 			return err
 		}
