@@ -37,8 +37,8 @@ type Config struct {
 	// recipient is left to take it. The last one also ends packets whose
 	// retention or attempts are used up.
 	// While Store is known to be down, Offline does not wait for a chain in which all
-	// actions but the last are Offline, or have a method NeedsStore() bool that returns
-	// true: there is nothing that they could do.
+	// actions but the last, or the only one, are Offline, or have a method NeedsStore() bool
+	// that returns true: there is nothing that they could do.
 	// Default: Offline into Store, then Drop.
 	Actions []actions.Action
 

@@ -48,6 +48,9 @@ func (k *Keeper) Offline(ctx context.Context, stanza []byte) error {
 			return k.admitted(ctx, d)
 		case err != nil, d.online:
 			return err
+		case time.Since(came) > k.config.ActionTimeout/2: // an action cut short would pass for a store that is down
+			k.counts[Refused].Add(1)
+			return fmt.Errorf("%w: %w", ErrRefused, ErrLater)
 		}
 		return k.act(ctx, d.packet)
 	}

@@ -227,7 +227,8 @@ const returnTime = time.Minute
 // while. In the end its sender is told that no receipt came, or that it went to nobody.
 func (s *Server) chain() []actions.Action {
 	wait := actions.Func(func(_ context.Context, p cache.Packet) (actions.Outcome, error) {
-		left := time.Until(p.Received.Add(cmp.Or(s.config.ReturnTime, returnTime)))
+		most := cmp.Or(s.config.ReturnTime, returnTime)
+		left := min(time.Until(p.Received.Add(most)), most) // another node's clock may be ahead
 		if left <= 0 || p.Resource == "" || p.Marks.Has(cache.Read) {
 			return actions.Pass, nil
 		}

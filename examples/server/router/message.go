@@ -167,7 +167,7 @@ func (r *Router) isElsewhere(full jid.JID) bool {
 	defer cancel()
 	is, err := r.Nodes.Elsewhere(ctx, full.String())
 	if err != nil {
-		r.Log.Error("other nodes not asked", "error", err)
+		r.Log.Debug("other nodes not asked", "error", err)
 	}
 	return is
 }
